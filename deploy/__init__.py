@@ -1,0 +1,1 @@
+"""headcount, from the training host to the door: sign, push, roll back."""

@@ -1,0 +1,1 @@
+"""headcount, the half that trains, prunes and exports the detector."""
