@@ -2,28 +2,30 @@
 # make test    every test that can run here; says which cannot and why
 # make check   format, lint, types, imports
 # make proofs  the long versions of the proofs in `make test`
-# TORCH=no     leaves out PyTorch and the tests of the training half
+# TORCH=yes|no installs PyTorch for the training half or leaves it and its tests out;
+#              by default it is installed where a build without CUDA is offered
 
 PYTHON ?= python3
 SECONDS ?= 60
 SEED ?= 1
-TORCH ?= yes
+TORCH ?= auto
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+TORCH_VERSION = $(shell grep '^torch==' constraints.txt)
 
 .PHONY: demo test check proofs clean
 
 demo: .venv/demo.done
-	$(BIN)/headcount demo --seconds $(SECONDS) --seed $(SEED)
+	@$(BIN)/headcount demo --seconds $(SECONDS) --seed $(SEED)
 
 test: .venv/test-$(TORCH).done
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -m "not proof"
 
 check: .venv/test-$(TORCH).done
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
-	$(BIN)/mypy
+	$(BIN)/mypy $$(grep -q yes .venv/torch-$(TORCH) || echo "-p edge -p deploy")
 	$(BIN)/lint-imports
 
 proofs: .venv/test-$(TORCH).done
@@ -34,17 +36,14 @@ $(BIN)/python:
 
 .venv/demo.done: pyproject.toml constraints.txt | $(BIN)/python
 	$(PIP) install -c constraints.txt -e '.[demo]'
-	touch $@
+	@touch $@
 
-.venv/test-yes.done: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "Installing with PyTorch for the training half; TORCH=no leaves it out."
-	$(PIP) install -c constraints.txt -e '.[dev,training]'
-	touch $@ .venv/demo.done
+.venv/torch-$(TORCH): constraints.txt .ci/torch_choice.py | $(BIN)/python
+	@$(BIN)/python .ci/torch_choice.py $(TORCH) $(TORCH_VERSION) > $@
 
-.venv/test-no.done: pyproject.toml constraints.txt | $(BIN)/python
-	@echo "TORCH=no: the tests of the training half that need PyTorch will be skipped."
-	$(PIP) install -c constraints.txt -e '.[dev]'
-	touch $@ .venv/demo.done
+.venv/test-$(TORCH).done: pyproject.toml constraints.txt .venv/torch-$(TORCH) | $(BIN)/python
+	$(PIP) install -c constraints.txt -e ".[dev$$(grep -q yes .venv/torch-$(TORCH) && echo ,training)]"
+	@touch $@ .venv/demo.done
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -13,6 +13,8 @@ from datetime import datetime
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.contract.detections import Detections
+
 Point = tuple[float, float]  # x, y; 0..1
 Box = tuple[float, float, float, float]  # x1, y1, x2, y2; 0..1
 Image = NDArray[np.uint8]  # (height, width, 3), BGR
@@ -37,6 +39,15 @@ class Frame:
     index: int
     t: float
     utc: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """A frame and what the detector saw in it, `ms` milliseconds after it was asked."""
+
+    frame: Frame
+    detections: Detections
+    ms: float
 
 
 @dataclass(frozen=True, slots=True)

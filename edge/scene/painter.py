@@ -13,7 +13,7 @@ from edge.scene.person import Colour, Part
 from edge.types import Image
 
 _SHIFT = 3  # sub-pixel bits of cv2's fixed-point polygons
-_SHADES = ((1.0, 0.74), (0.84, 0.88), (0.62, 1.0), (0.34, 1.1))  # size, brightness
+_SHADES = ((1.0, 0.76), (0.88, 0.85), (0.74, 0.93), (0.56, 1.0), (0.34, 1.08))  # size, brightness
 
 
 @dataclass(frozen=True, slots=True)

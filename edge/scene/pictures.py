@@ -48,7 +48,7 @@ def render_training_picture(
 def _camera(rng: Rng, width: int, height: int) -> Camera:
     tilt = 0.0 if rng.random() < 0.35 else abs(rng.normal(0.0, 0.28))
     focal = rng.uniform(0.5, 1.1)
-    return Camera(float(rng.uniform(2.3, 4.2)), float(min(tilt, 1.0)), float(focal), width, height)
+    return Camera(float(rng.uniform(2.05, 4.2)), float(min(tilt, 1.0)), float(focal), width, height)
 
 
 def _light(rng: Rng) -> Light:
@@ -84,6 +84,8 @@ def _develop(rng: Rng, image: Image) -> Image:
     picture = image.astype(np.float32)
     if rng.random() < 0.7:  # uneven light
         picture *= 1 + rng.uniform(0.05, 0.35) * cloud(rng, rows, width, width // 3)[..., None]
+    for coarse in (3, 7):  # cloth and hair are no plain colours
+        picture *= 1 + rng.uniform(0.0, 0.1) * cloud(rng, rows, width, coarse)[..., None]
     if rng.random() < 0.25:  # a lamp mirrored in the floor, or sun
         x, y = rng.uniform(0, 1, 2) * (width, rows)
         across, down = np.meshgrid(np.arange(width) - x, np.arange(rows) - y)
