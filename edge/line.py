@@ -32,7 +32,8 @@ Mode = Literal["immediate", "deferred"]
 # Shares of the smaller side of the person's box.
 BAND = 0.5  # 0.35 still counts those who peek over the line by a quarter of a head
 JITTER = 0.15  # a box is placed no better than that
-BESIDE = 0.5  # a person who touches the end of the line passes over it
+BESIDE = 0.25  # a person who touches the end of the line passes over it
+LOOKS = 2  # one errant box is no crossing
 ROOM = 0.5  # share of the room beside the line that the band may take
 
 
@@ -128,6 +129,8 @@ class _Walk:
     side: int = 0  # +1 in, -1 out, 0 not known
     far: float = 0.0  # the greatest distance from the line on that side
     turned: bool = False  # the side has changed since the origin
+    beyond: int = 0  # looks in a row that show the person past the band
+    past: int = 0  # looks in a row
     last: _Sample | None = None
     passage: _Sample | None = None  # the last change of sign
     decided: list[tuple[Direction, _Sample]] = field(default_factory=list)  # not yet told
@@ -209,9 +212,13 @@ def _step(line: _Geometry, walk: _Walk, track: Track, now: _Sample) -> None:
     if not walk.turned:
         _begin(walk, line.place(track.origin)[0], JITTER * min(width, height))
     band = line.band(track, now.along)
+    jitter = JITTER * min(width, height)
+    other = walk.side * now.depth < 0
+    walk.beyond = walk.beyond + 1 if other and abs(now.depth) >= band else 0
+    walk.past = walk.past + 1 if other and abs(now.depth) >= jitter else 0
     if walk.side * now.depth >= 0:
         walk.far = max(walk.far, abs(now.depth))
-    elif abs(now.depth) >= band:
+    elif walk.beyond >= LOOKS:
         _cross(line, walk, track, now.depth)
     if walk.side == 0 and abs(now.depth) >= band:
         walk.side = 1 if now.depth > 0 else -1
@@ -242,6 +249,8 @@ def _close(line: _Geometry, walk: _Walk, track: Track) -> None:
     depth, _ = line.place(track.anchor)
     if walk.last is not None and walk.last.depth * depth < 0:
         walk.passage = walk.last  # it left the picture on the other side
+    left = not (0 < track.anchor[0] < 1 and 0 < track.anchor[1] < 1)
+    if walk.past < LOOKS and not left: return
     if walk.side * depth < 0 and abs(depth) >= JITTER * min(line.size(track)):
         _cross(line, walk, track, depth)
 

@@ -31,16 +31,17 @@ Anchor = Literal["centre", "top", "bottom"]
 
 # All lengths below are in sizes of the person's box (its smaller side), all times in seconds.
 JITTER = 0.1  # noise of a box's side, one sigma, of the side's length
-SPEED = 4.5  # of a person just seen, one sigma: the gate of 3 sigma lets 1.3 sizes pass at 8 fps
-AGILITY = 20.0  # spectral density of acceleration, sizes^2/s^3: a stroller turns within 0.5 s
-GATE = 3.0  # sigma: 1 in 90 true pairs of a normal law lies outside
+SPEED = 3.5  # of a person just seen, one sigma: the gate of 3 sigma lets 1.3 sizes pass at 8 fps
+AGILITY = 15.0  # spectral density of acceleration, sizes^2/s^3: a stroller turns within 0.5 s
+GATE = 4.0  # sigma: 1 in 90 true pairs of a normal law lies outside
 NEAR = 0.5  # a box that covers most of the place where the person should be is the person's
+FASTEST = 11.0
 REACH = 2.0  # no velocity known from two looks or more is wrong by more, however long hidden
 RESIZE = 2.2  # a side never grows or shrinks by more between two looks
 RESIZE_SIGMA = 0.3  # of the logarithm of a side
 SIZE_GAIN = 0.3  # weight of a new look in the size
-CUT = 0.05  # of a side: detectors place a side at the edge no better than that
-WORTH = 12.0  # log-likelihood that a pair may cost against a miss and a birth
+CUT = 0.1  # of a side: detectors place a side at the edge no better than that
+WORTH = 20.0  # log-likelihood that a pair may cost against a miss and a birth
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +158,14 @@ class _Person:
             distance += error**2 / variance
             apart += (error / unit) ** 2
             cost += (resize / RESIZE_SIGMA) ** 2 + math.log(variance / unit**2)
-        if distance > GATE**2 and apart > NEAR**2:
+        if (distance > GATE**2 and apart > NEAR**2) or apart > self._reach() ** 2:
             return 0.0
         return max(WORTH - cost - min(distance, GATE**2), 1e-3)
+
+    def _reach(self) -> float:
+        if self.hits == 1:
+            return NEAR + FASTEST * (self.t - self.seen_t)
+        return REACH
 
     def _resize(self, look: _Look, axis: int) -> float:
         """Logarithm of the change of a side that the edge does not explain."""

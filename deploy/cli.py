@@ -1,0 +1,105 @@
+"""headcount-deploy: from the training host to the door.
+
+One function a verb. The private key never leaves the host that made it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge import __version__
+from edge.contract.bundle import read_bundle, write_file
+from edge.contract.signature import generate_key_pair, load_private_key, sign_bundle, trust
+from edge.errors import CallError, HeadcountError, WorldError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code: 0 done, 1 the world is wrong, 2 the call is."""
+    options = _parser().parse_args(arguments)
+    verb: Callable[[argparse.Namespace], int] = options.verb
+    try:
+        return verb(options)
+    except HeadcountError as error:
+        print(f"headcount-deploy: {error}", file=sys.stderr)
+        return error.exit_code
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headcount-deploy", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"headcount {__version__}")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    keygen = verbs.add_parser("keygen", help="make a key to sign bundles with")
+    keygen.add_argument("key", type=Path, help="the private key to write; KEY.pub lies beside it")
+    keygen.set_defaults(verb=_keygen)
+    sign = verbs.add_parser("sign", help="sign a bundle")
+    sign.add_argument("bundle", type=Path)
+    sign.add_argument("--key", type=Path, required=True, help="the private key")
+    sign.set_defaults(verb=_sign)
+    verify = verbs.add_parser("verify", help="tell who vouches for a bundle")
+    verify.add_argument("bundle", type=Path)
+    verify.add_argument("--trusted", type=Path, required=True, help="folder of public keys (*.pub)")
+    verify.set_defaults(verb=_verify)
+    for verb in (keygen, sign):
+        verb.add_argument(
+            "--passphrase-file",
+            type=Path,
+            help="first line is the passphrase; without it you are asked, empty for none",
+        )
+    return parser
+
+
+def _keygen(options: argparse.Namespace) -> int:
+    public: Path = options.key.with_name(f"{options.key.name}.pub")
+    if not options.key.parent.is_dir():
+        raise CallError(f"{options.key.parent}: no such folder; make it first")
+    pair = generate_key_pair(_passphrase(options.passphrase_file, twice=True))
+    try:
+        # O_EXCL: a key in use is never overwritten, and nobody else can read the new one.
+        handle = os.open(options.key, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError as error:
+        raise CallError(f"{options.key}: exists; a key is never overwritten") from error
+    except OSError as error:
+        raise WorldError(f"{options.key}: cannot be written: {error.strerror}") from error
+    with os.fdopen(handle, "wb") as file:
+        file.write(pair.private_pem)
+    write_file(public, pair.public_pem)
+    print(f"key {pair.key_id}: keep {options.key} secret; copy {public} to the doors")
+    return 0
+
+
+def _sign(options: argparse.Namespace) -> int:
+    bundle = read_bundle(options.bundle)
+    key = load_private_key(options.key, _passphrase(options.passphrase_file, twice=False))
+    print(f"signed: {sign_bundle(bundle, key)}")
+    return 0
+
+
+def _verify(options: argparse.Namespace) -> int:
+    bundle = read_bundle(options.bundle)
+    found = trust(bundle, options.trusted)
+    manifest = bundle.manifest
+    print(f"{manifest.name} {manifest.version} ({bundle.sha256[:12]}): signed by {found.key_id}")
+    return 0
+
+
+def _passphrase(path: Path | None, *, twice: bool) -> str | None:
+    if path is not None:
+        try:
+            return path.read_text(encoding="utf-8").splitlines()[0] or None
+        except (OSError, IndexError) as error:
+            raise CallError(f"{path}: no passphrase can be read from it") from error
+    if not sys.stdin.isatty():
+        raise CallError("no terminal to ask for the passphrase: give --passphrase-file")
+    passphrase = getpass.getpass("Passphrase (empty for none): ")
+    if twice and passphrase != getpass.getpass("Again: "):
+        raise CallError("the two passphrases differ")
+    return passphrase or None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

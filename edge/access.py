@@ -1,0 +1,82 @@
+"""Where an MQTT broker is and how to enter, read from an address or from the configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from edge.config import MqttConfig
+from edge.errors import BrokerError, CallError
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """Where a broker is and how to enter."""
+
+    host: str
+    port: int
+    tls: bool = False
+    user: str = ""
+    password: str = field(default="", repr=False)
+    ca: Path | None = None
+    protocol: str = "auto"  # auto | 5 | 3.1.1
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{'mqtts' if self.tls else 'mqtt'}://{host}:{self.port}"
+
+    @classmethod
+    def of_url(cls, url: str) -> Access:
+        """Read `mqtt://[user:password@]host[:1883]` or `mqtts://…[:8883]`.
+
+        Raises:
+            CallError: it is no such address.
+        """
+        try:
+            parts = urlsplit(url)
+            port = parts.port
+        except ValueError as error:
+            raise _no_address(url) from error
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname or parts.path.strip("/"):
+            raise _no_address(url)
+        tls = parts.scheme == "mqtts"
+        return cls(
+            host=parts.hostname,
+            port=port or (8883 if tls else 1883),
+            tls=tls,
+            user=unquote(parts.username or ""),
+            password=unquote(parts.password or ""),
+        )
+
+    @classmethod
+    def of_config(cls, config: MqttConfig) -> Access:
+        """Take the address from the configuration and the password from its file.
+
+        Raises:
+            CallError: `mqtt.url` is no address.
+            BrokerError: the password cannot be read.
+        """
+        return replace(
+            cls.of_url(config.url),
+            user=config.user,
+            password=_read_password(config.password_file) if config.password_file else "",
+            ca=config.ca,
+            protocol=config.protocol,
+        )
+
+
+def _no_address(url: str) -> CallError:
+    return CallError(
+        f"broker {url!r}: is no address; write mqtt://host[:port] or mqtts://host[:port]"
+    )
+
+
+def _read_password(path: Path) -> str:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise BrokerError(
+            f"{path}: the broker's password cannot be read: {error}; see mqtt.password_file"
+        ) from error
+    return lines[0] if lines else ""

@@ -1,0 +1,151 @@
+"""The service: builds the rooms from a configuration and lets pictures walk through them.
+
+Counts until the source ends or it is told to stop. A crossing is in the ledger before anything
+else learns of it; what fails ends the service, and the next start goes on from the ledger.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import logging
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from edge.assembly import build_corridor, choose_bundle, keep_score
+from edge.config import Config, SiteConfig, read_config
+from edge.detector import Detector, open_detector
+from edge.errors import ConfigError
+from edge.health import HealthMeter
+from edge.ledger import Ledger, LocalDay
+from edge.pipeline import Corridor, Step
+from edge.publisher import Publisher
+from edge.source import Source, open_source
+from edge.types import Crossing, Frame
+
+DRAIN_S = 5.0  # how long the broker may take the last crossings at the end
+
+_log = logging.getLogger(__name__)
+
+
+def run(path: Path | None) -> None:
+    """Run the service until its source ends, or SIGTERM or SIGINT comes.
+
+    Raises:
+        HeadcountError: the configuration, camera, bundle or ledger is not as it must be.
+    """
+    if path is None:
+        raise ConfigError("run: give a configuration with -c FILE")
+    config = read_config(path)
+    if not config.lines:
+        raise ConfigError(f"{path}: no line to count at; add a [[line]] with a, b and in_side")
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with open_source(config.source, paced=True) as source:
+        serve(config, source, stop)
+
+
+def serve(
+    config: Config,
+    source: Source,
+    stop: threading.Event,
+    *,
+    watch: Callable[[Step], None] | None = None,
+) -> None:
+    """Count a source into the ledger and tell the broker.
+
+    Args:
+        config: all sections but the source's, which is open already.
+        source: the pictures; counting ends with them.
+        stop: set it to end earlier.
+        watch: sees every step, after its crossings are in the ledger.
+    """
+    bundle = choose_bundle(config.detector, must_be_trusted=True)
+    score = bundle.manifest.score if config.detector.score is None else config.detector.score
+    corridor = build_corridor(config.lines, config.counting, score, source.size)
+    with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(
+            Ledger.open(
+                config.ledger.path,
+                lines=[line.name for line in config.lines],
+                day=local_day(config.site),
+                max_mb=config.ledger.max_mb,
+            )
+        )
+        detector = stack.enter_context(
+            open_detector(bundle, config.detector, score=keep_score(score))
+        )
+        meter = HealthMeter(config.ledger.path, detector.device, bundle.manifest)
+        publisher = _publisher(stack, config, ledger, meter)
+        service = _Service(corridor, ledger, publisher, meter, watch)
+        service.count(detector, _until(stop, source))
+        if publisher is not None:
+            publisher.drain(DRAIN_S)
+
+
+def local_day(site: SiteConfig) -> LocalDay:
+    """When the site's day begins, for the ledger."""
+    starts = datetime.timedelta(hours=site.day_starts.hour, minutes=site.day_starts.minute)
+    return LocalDay(site.zone(), starts)
+
+
+class _Service:
+    """What one step of the corridor sets off."""
+
+    def __init__(
+        self,
+        corridor: Corridor,
+        ledger: Ledger,
+        publisher: Publisher | None,
+        meter: HealthMeter,
+        watch: Callable[[Step], None] | None,
+    ) -> None:
+        self._corridor = corridor
+        self._ledger = ledger
+        self._publisher = publisher
+        self._meter = meter
+        self._watch = watch
+
+    def count(self, detector: Detector, frames: Iterable[Frame]) -> None:
+        """Count frames to their end; tracks that end with them are decided then."""
+        for sighting in detector.detect(frames):
+            step = self._corridor.step(sighting)
+            self._record(step.crossings)
+            self._meter.note(sighting, time.monotonic())
+            if self._watch is not None:
+                self._watch(step)
+        self._record(self._corridor.finish())
+
+    def _record(self, crossings: Iterable[Crossing]) -> None:
+        for crossing in crossings:
+            state = self._ledger.record(crossing, datetime.datetime.now(datetime.UTC))
+            _log.info(
+                "%s over %s: in %d, out %d",
+                crossing.direction.value,
+                crossing.line,
+                state.in_total,
+                state.out_total,
+            )
+            if self._publisher is not None:
+                self._publisher.wake()
+
+
+def _publisher(
+    stack: contextlib.ExitStack, config: Config, ledger: Ledger, meter: HealthMeter
+) -> Publisher | None:
+    if not config.mqtt.url:
+        _log.warning("no broker: [mqtt] url is empty, the counts stay in %s", config.ledger.path)
+        return None
+    publisher = Publisher(config.device.id, config.mqtt, ledger, status=meter.snapshot)
+    return stack.enter_context(publisher)
+
+
+def _until(stop: threading.Event, frames: Iterable[Frame]) -> Iterator[Frame]:
+    for frame in frames:
+        if stop.is_set():
+            return
+        yield frame

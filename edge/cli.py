@@ -1,0 +1,207 @@
+"""headcount: counts the people who pass a door.
+
+One function a verb; what a verb does lives in its room.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from edge import __version__, app
+from edge.errors import CallError, HeadcountError
+from edge.types import Line, Point
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb and return its exit code: 0 done, 1 the world is wrong, 2 the call is."""
+    options = _parser().parse_args(arguments)
+    logging.basicConfig(
+        level=logging.DEBUG if options.verbose else logging.INFO,
+        format="%(levelname)s %(message)s",
+        stream=sys.stderr,
+    )
+    verb: Callable[[argparse.Namespace], int] = options.verb
+    try:
+        return verb(options)
+    except HeadcountError as error:
+        print(f"headcount: {error}", file=sys.stderr)
+        return error.exit_code
+    except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
+        sys.stderr.close()
+        return 1
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="headcount", description=__doc__)
+    parser.add_argument("--version", action="version", version=f"headcount {__version__}")
+    parser.add_argument("-v", "--verbose", action="store_true", help="log details")
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
+    _add_run(verbs)
+    _add_demo(verbs)
+    _add_replay(verbs)
+    _add_audit(verbs)
+    _add_watch(verbs)
+    _add_doctor(verbs)
+    return parser
+
+
+Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+
+def _add_run(verbs: Verbs) -> None:
+    verb = verbs.add_parser("run", help="the service: count until stopped")
+    _add_config(verb)
+    verb.set_defaults(verb=_run)
+
+
+def _run(options: argparse.Namespace) -> int:
+    app.run(options.config)
+    return 0
+
+
+def _add_demo(verbs: Verbs) -> None:
+    verb = verbs.add_parser("demo", help="a simulated door, counted live on this machine alone")
+    verb.add_argument("--seconds", type=float, default=60.0, help="0 runs for ever (default 60)")
+    verb.add_argument("--seed", type=int, default=1, help="which door (default 1)")
+    verb.add_argument("--no-web", action="store_true", help="without the web page")
+    _add_json(verb)
+    verb.set_defaults(verb=_demo)
+
+
+def _demo(options: argparse.Namespace) -> int:
+    if options.seconds < 0:
+        raise CallError(f"--seconds {options.seconds:g}: give 0 (for ever) or more")
+    result = app.demo(options.seconds, options.seed, sys.stderr if options.json else sys.stdout)
+    if options.json:
+        print(json.dumps(result.to_json()))
+    return 0 if result.right else 1
+
+
+def _add_replay(verbs: Verbs) -> None:
+    verb = verbs.add_parser("replay", help="count a recording, as fast as the machine can")
+    verb.add_argument("source", nargs="?", help="a video; not with --detections")
+    _add_config(verb)
+    verb.add_argument("--line", action="append", default=[], metavar="x1,y1,x2,y2", help="0..1")
+    verb.add_argument("--in-side", action="append", default=[], metavar="x,y", help="0..1")
+    verb.add_argument("--events", type=Path, metavar="F.csv", help="write the crossings")
+    verb.add_argument("--save-detections", type=Path, metavar="F.jsonl", help="write the boxes")
+    verb.add_argument("--annotate", type=Path, metavar="F.mp4", help="draw what was counted")
+    _add_detector(verb)
+    _add_json(verb)
+    verb.set_defaults(verb=_replay)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    if (options.source is None) == (options.detections is None):
+        raise CallError("replay: give either a SOURCE or --detections FILE")
+    result = app.replay_recording(
+        options.source,
+        _detector_options(options),
+        config_path=options.config,
+        lines=_lines(options.line, options.in_side),
+        outputs=app.Outputs(options.events, options.save_detections, options.annotate),
+    )
+    print(json.dumps(result.to_json()) if options.json else app.tell_replay(result))
+    return 0
+
+
+def _add_audit(verbs: Verbs) -> None:
+    verb = verbs.add_parser("audit", help="score a replay against the truth")
+    verb.add_argument("source", metavar="VIDEO")
+    verb.add_argument("--truth", type=Path, required=True, metavar="GT.json")
+    verb.add_argument("--line", action="append", default=[], help=argparse.SUPPRESS)
+    _add_detector(verb)
+    _add_json(verb)
+    verb.set_defaults(verb=_audit)
+
+
+def _audit(options: argparse.Namespace) -> int:
+    if options.line:
+        raise CallError("audit: its lines come from the truth file; leave out --line")
+    report = app.audit_recording(options.source, options.truth, _detector_options(options))
+    print(json.dumps(report) if options.json else app.tell_audit(report))
+    return 0
+
+
+def _add_watch(verbs: Verbs) -> None:
+    verb = verbs.add_parser("watch", help="live counts of all devices")
+    verb.add_argument("--broker", default="mqtt://localhost:1883", metavar="URL")
+    verb.add_argument("--once", action="store_true", help="print what is known now, and end")
+    _add_json(verb)
+    verb.set_defaults(verb=_watch)
+
+
+def _watch(options: argparse.Namespace) -> int:
+    app.watch(options.broker, once=options.once, as_json=options.json, out=sys.stdout)
+    return 0
+
+
+def _add_doctor(verbs: Verbs) -> None:
+    verb = verbs.add_parser("doctor", help="what is wrong here, and what mends it")
+    _add_config(verb)
+    _add_json(verb)
+    verb.set_defaults(verb=_doctor)
+
+
+def _doctor(options: argparse.Namespace) -> int:
+    return app.doctor(options.config, as_json=options.json, out=sys.stdout)
+
+
+def _add_config(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("-c", "--config", type=Path, metavar="FILE", help="configuration (TOML)")
+
+
+def _add_json(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--json", action="store_true", help="the last line of output is JSON")
+
+
+def _add_detector(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--detections", type=Path, metavar="F.jsonl", help="recorded boxes")
+    verb.add_argument("--model", type=Path, metavar="DIR", help="a bundle (default: the shipped)")
+    verb.add_argument("--device", metavar="NAME", help="CPU, GPU, NPU, AUTO")
+    verb.add_argument("--mode", choices=("immediate", "deferred"), help="when a crossing counts")
+    verb.add_argument("--score", type=float, metavar="S", help="lowest score of a new person, 0..1")
+
+
+def _detector_options(options: argparse.Namespace) -> app.Options:
+    if options.score is not None and not 0 <= options.score <= 1:
+        raise CallError(f"--score {options.score:g}: give a number from 0 to 1")
+    return app.Options(
+        options.model, options.device, options.mode, options.score, options.detections
+    )
+
+
+def _lines(lines: list[str], in_sides: list[str]) -> tuple[Line, ...]:
+    if len(lines) != len(in_sides):
+        raise CallError(
+            f"{len(lines)} --line and {len(in_sides)} --in-side: each line needs its in side"
+        )
+    return tuple(
+        _line(f"L{number}", text, side)
+        for number, (text, side) in enumerate(zip(lines, in_sides, strict=True), 1)
+    )
+
+
+def _line(name: str, text: str, side: str) -> Line:
+    x1, y1, x2, y2 = _numbers("--line", text, 4)
+    x, y = _numbers("--in-side", side, 2)
+    return app.checked_line(Line(name, Point((x1, y1)), Point((x2, y2)), Point((x, y))))
+
+
+def _numbers(option: str, text: str, count: int) -> list[float]:
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = []
+    if len(numbers) != count or not all(0 <= number <= 1 for number in numbers):
+        raise CallError(f"{option} {text}: give {count} numbers from 0 to 1 with commas between")
+    return numbers
+
+
+if __name__ == "__main__":
+    sys.exit(main())

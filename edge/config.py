@@ -1,0 +1,359 @@
+"""The configuration: one TOML file, read once, into frozen sections.
+
+Every key carries its own documentation and its own check, and docs/config.md is printed from
+them (`python -m edge.config`). A mistake names file and line. Leaves it to the rooms to open
+what is named here: a camera, a broker or a model that is missing is no fault of the file.
+"""
+
+from __future__ import annotations
+
+import datetime
+import sys
+import tomllib
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Any
+
+from edge.config_reader import Reader, keys_of
+from edge.config_rules import (
+    BROKER_URL,
+    FLAG,
+    OPENING_HOURS,
+    PATH,
+    POINT,
+    TEXT,
+    TIME_OF_DAY,
+    TIME_ZONE,
+    TOPIC_LEVELS,
+    OpeningHours,
+    as_toml,
+    number,
+    text,
+    whole,
+)
+from edge.errors import CallError, ConfigError, WorldError
+from edge.types import Line, Point
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceConfig:
+    """Who this device is."""
+
+    id: Annotated[
+        str,
+        text(r"[A-Za-z0-9_-]{1,64}", "letters, digits, `_`, `-`; at most 64"),
+        "The device in MQTT topics: `headcount/<id>`. Must differ from every other device.",
+    ] = "door"
+    name: Annotated[str, TEXT, "The device's name for people; the id where it is empty."] = ""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceConfig:
+    """Where the pictures come from."""
+
+    uri: Annotated[
+        str,
+        TEXT,
+        "A video file, `rtsp://…`, `v4l2:N` (USB camera N), `picamera2:` (the Pi's camera), "
+        "or `scene:SEED` (a simulated door).",
+    ] = "v4l2:0"
+    loop: Annotated[bool, FLAG, "Begin a video file again when it ends."] = False
+    width: Annotated[
+        int | None, whole(16, 8192), "Pixels asked of a camera or scene; not set: its own choice."
+    ] = None
+    height: Annotated[int | None, whole(16, 8192), "As width."] = None
+    fps: Annotated[
+        float | None,
+        number(0.1, 1000),
+        "Pictures per second asked of a camera or scene; for a file, the rate to believe "
+        "instead of the one that it states.",
+    ] = None
+
+
+@dataclass(frozen=True, slots=True)
+class DetectorConfig:
+    """What finds heads."""
+
+    model: Annotated[Path | None, PATH, "Folder of a model bundle; not set: the shipped one."] = (
+        None
+    )
+    device: Annotated[
+        str,
+        text(r"[A-Z][A-Z0-9_.:,()-]*", "a device of OpenVINO"),
+        "`CPU`, `GPU`, `NPU`, `AUTO`, or `MYRIAD` for a Movidius stick.",
+    ] = "CPU"
+    precision: Annotated[
+        str,
+        text("f32|f16|bf16", "`f32`, `f16` or `bf16`"),
+        "Precision of the arithmetic. The scores of `f16` and `bf16` differ a little, and with "
+        "them the counts; audit with the precision that you run.",
+    ] = "f32"
+    score: Annotated[
+        float | None,
+        number(0, 1),
+        "Lowest score of a new person; not set: the bundle's own. Set it to what `headcount "
+        "audit` finds best at this door.",
+    ] = None
+    threads: Annotated[
+        int | None, whole(1, 256), "Threads of inference; not set: OpenVINO's choice."
+    ] = None
+    ncs_python: Annotated[
+        Path | None, PATH, "With `MYRIAD`: a Python (3.7 to 3.10) whose OpenVINO knows the stick."
+    ] = None
+    allow_unsigned: Annotated[
+        bool, FLAG, "Let `headcount run` use a bundle that no trusted key has signed."
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class CountingConfig:
+    """What counts as a crossing."""
+
+    mode: Annotated[
+        str,
+        text("immediate|deferred", "`immediate` or `deferred`"),
+        "`immediate` counts as soon as the crossing is certain; `deferred` when the person "
+        "leaves the view, who then counts once at most.",
+    ] = "immediate"
+    anchor: Annotated[
+        str,
+        text("auto|centre|top|bottom", "`auto`, `centre`, `top` or `bottom`"),
+        "The point of a box that must cross. `auto`: as the bundle says, centre of a head or "
+        "bottom of a body.",
+    ] = "auto"
+    u_turns: Annotated[
+        bool,
+        FLAG,
+        "With `deferred`: count one who comes in and goes out again in one view as one in and "
+        "one out, not as nothing.",
+    ] = False
+
+
+@dataclass(frozen=True, slots=True)
+class MqttConfig:
+    """Whom to tell."""
+
+    url: Annotated[
+        str, BROKER_URL, "The broker: `mqtt://host:1883` or `mqtts://host:8883`; empty: none."
+    ] = ""
+    user: Annotated[str, TEXT, "User name at the broker."] = ""
+    password_file: Annotated[Path | None, PATH, "A file whose first line is the password."] = None
+    ca: Annotated[
+        Path | None, PATH, "With `mqtts`: certificates to trust (PEM); not set: the system's."
+    ] = None
+    stores: Annotated[
+        tuple[str, ...],
+        TOPIC_LEVELS,
+        "Stores that must acknowledge a crossing before it is forgotten here; with none, the "
+        "broker's own acknowledgement is enough.",
+    ] = ()
+    protocol: Annotated[
+        str,
+        text(r"auto|5|3\.1\.1", "`auto`, `5` or `3.1.1`"),
+        "MQTT version; `auto` takes 5 and falls back to 3.1.1.",
+    ] = "auto"
+    discovery: Annotated[bool, FLAG, "Announce the device to Home Assistant."] = True
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerConfig:
+    """Where the truth lies."""
+
+    path: Annotated[Path, PATH, "The SQLite file of the counts."] = Path("ledger.db")
+    max_mb: Annotated[
+        int,
+        whole(8, 1_000_000),
+        "Size in MB from which on the oldest acknowledged rows are dropped.",
+    ] = 256
+
+
+@dataclass(frozen=True, slots=True)
+class SiteConfig:
+    """The clock of the site."""
+
+    timezone: Annotated[
+        str, TIME_ZONE, "As `Europe/Berlin`; empty: the time zone of the machine."
+    ] = ""
+    day_starts: Annotated[datetime.time, TIME_OF_DAY, "When the counts of today begin anew."] = (
+        datetime.time(0, 0)
+    )
+    opening_hours: Annotated[
+        tuple[OpeningHours, ...],
+        OPENING_HOURS,
+        "When people are expected; empty: always. Counting never stops.",
+    ] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The page on the device."""
+
+    enabled: Annotated[bool, FLAG, "Serve a read-only page with the counts."] = False
+    host: Annotated[str, TEXT, "Address to listen on; `0.0.0.0` for the network."] = "127.0.0.1"
+    port: Annotated[int, whole(0, 65535), "Port to listen on; 0 takes a free one."] = 8480
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """The whole file. `lines` may be empty: they can also be drawn on the device."""
+
+    device: DeviceConfig = DeviceConfig()
+    source: SourceConfig = SourceConfig()
+    lines: tuple[Line, ...] = ()
+    detector: DetectorConfig = DetectorConfig()
+    counting: CountingConfig = CountingConfig()
+    mqtt: MqttConfig = MqttConfig()
+    ledger: LedgerConfig = LedgerConfig()
+    site: SiteConfig = SiteConfig()
+    web: WebConfig = WebConfig()
+
+
+@dataclass(frozen=True, slots=True)
+class _LineTable:
+    """One `[[line]]`, which may stand several times."""
+
+    name: Annotated[
+        str,
+        text(r"[^\x00-\x1f\x7f]{1,64}", "1 to 64 characters"),
+        "Must differ from the others; not set: `L1`, `L2`, … by place in the file.",
+    ] = ""
+    a: Annotated[Point | None, POINT, "One end."] = None
+    b: Annotated[Point | None, POINT, "The other end."] = None
+    in_side: Annotated[
+        Point | None, POINT, "Any point beside the line: people who end on its side went in."
+    ] = None
+
+
+SECTIONS: dict[str, type] = {
+    item.name: type(item.default) for item in fields(Config) if item.name != "lines"
+}
+
+
+def read_config(path: Path) -> Config:
+    """Read a configuration file.
+
+    Raises:
+        WorldError: there is no such file, or it cannot be read.
+        ConfigError: it is not TOML, or a key is unknown or wrong; names file and line.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as e:
+        raise WorldError(f"{path}: no such configuration file") from e
+    except OSError as e:
+        raise WorldError(f"{path}: cannot be read: {e.strerror}") from e
+    try:
+        return parse_config(content.decode("utf-8"), str(path))
+    except UnicodeDecodeError as e:
+        raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from e
+
+
+def parse_config(content: str, name: str = "config") -> Config:
+    """Parse the text of a configuration; `name` stands for the file in errors.
+
+    Raises:
+        ConfigError: as `read_config`.
+    """
+    try:
+        document = tomllib.loads(content)
+    except tomllib.TOMLDecodeError as e:
+        raise ConfigError(f"{name}: is not TOML: {e}") from e
+    reader = Reader(name, content)
+    reader.refuse_unknown("", document, [*SECTIONS, "line"])
+    sections: dict[str, Any] = {
+        section: reader.section(section, kind, document.get(section, {}))
+        for section, kind in SECTIONS.items()
+    }
+    return Config(**sections, lines=_lines(reader, document.get("line", [])))
+
+
+def checked_line(line: Line) -> Line:
+    """Return the line, if one can count at it.
+
+    Raises:
+        CallError: it has no length, a point outside the picture, or its in side on it.
+    """
+    for label, (x, y) in (("a", line.a), ("b", line.b), ("in_side", line.in_side)):
+        if not (0 <= x <= 1 and 0 <= y <= 1):
+            raise CallError(f"line {line.name!r}: {label} ({x:g}, {y:g}) is outside 0..1")
+    dx, dy = line.b[0] - line.a[0], line.b[1] - line.a[1]
+    length = (dx * dx + dy * dy) ** 0.5
+    if length < 1e-6:
+        raise CallError(f"line {line.name!r} has no length: a and b must differ")
+    depth = dx * (line.in_side[1] - line.a[1]) - dy * (line.in_side[0] - line.a[0])
+    if abs(depth) / length < 1e-6:
+        raise CallError(f"line {line.name!r}: in_side lies on the line; give a point beside it")
+    return line
+
+
+def _lines(reader: Reader, tables: object) -> tuple[Line, ...]:
+    if not isinstance(tables, list):
+        raise reader.error("line", "", "line must be a list of sections: write [[line]]")
+    lines: list[Line] = []
+    for nth, table in enumerate(tables):
+        line = _line(reader, table, nth)
+        if line.name in [other.name for other in lines]:
+            raise reader.error("line", "name", f"two lines have the name {line.name!r}", nth)
+        lines.append(line)
+    return tuple(lines)
+
+
+def _line(reader: Reader, table: object, nth: int) -> Line:
+    given = reader.section("line", _LineTable, table, nth)
+    if given.a is None or given.b is None or given.in_side is None:
+        message = "a [[line]] needs a = [x, y], b = [x, y] and in_side = [x, y]"
+        raise reader.error("line", "", message, nth)
+    line = Line(given.name or f"L{nth + 1}", given.a, given.b, given.in_side)
+    try:
+        return checked_line(line)
+    except CallError as e:
+        raise reader.error("line", "a", str(e), nth) from e
+
+
+_PREAMBLE = """\
+# The configuration file
+
+`headcount run -c FILE` reads one TOML file. Every key has a default but the points of a line; an
+unknown key is an error. Relative paths start at the working directory (that of the service is
+its state directory). Points are `[x, y]`, from `[0, 0]` at the upper left of the picture to
+`[1, 1]` at the lower right.
+
+```toml
+"""
+
+EXAMPLE = """\
+[device]
+id = "front-door"
+
+[source]
+uri = "v4l2:0"
+
+[[line]]
+name = "entrance"
+a = [0.1, 0.5]
+b = [0.9, 0.5]
+in_side = [0.5, 0.9]
+
+[mqtt]
+url = "mqtt://localhost:1883"
+"""
+
+
+def render_reference() -> str:
+    """The text of docs/config.md."""
+    tables = {f"[{name}]": kind for name, kind in SECTIONS.items()}
+    tables["[[line]]"] = _LineTable
+    parts = [_PREAMBLE + EXAMPLE + "```\n"]
+    for heading, kind in tables.items():
+        rows = [f"## `{heading}`\n", f"{kind.__doc__}\n"]
+        rows += ["| key | is | default | what it does |", "|---|---|---|---|"]
+        for key in keys_of(kind):
+            required = kind is _LineTable and key.name != "name"
+            default = "required" if required else as_toml(key.default)
+            rows.append(f"| `{key.name}` | {key.rule.kind} | {default} | {key.doc} |")
+        parts.append("\n".join(rows) + "\n")
+    return "\n".join(parts)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(render_reference())

@@ -1,0 +1,366 @@
+"""MQTT topics and payloads of schema 1, to JSON and back.
+
+    headcount/<device>/availability   retained, last will   online | offline
+    headcount/<device>/state          retained              StateMessage
+    headcount/<device>/event          not retained          CrossingMessage
+    headcount/<device>/health         retained              HealthSnapshot
+    headcount/ack/<store>/<device>    retained              Ack
+
+Readers ignore keys that they do not know, so that a later version may add some; another schema
+is refused. What is sent when belongs to the publisher.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from typing import Any, ClassVar, TypeVar
+
+from edge.errors import ConfigError, DataError
+
+SCHEMA = 1
+BASE = "headcount"
+ONLINE = "online"
+OFFLINE = "offline"
+ALL_DEVICES = (f"{BASE}/+/availability", f"{BASE}/+/state", f"{BASE}/+/event")
+
+T = TypeVar("T")
+
+_NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
+
+
+def format_utc(moment: datetime) -> str:
+    """ISO 8601 UTC with milliseconds: 2026-11-20T10:00:00.123Z.
+
+    Raises:
+        ValueError: the moment has no time zone.
+    """
+    if moment.tzinfo is None:
+        raise ValueError(f"{moment} has no time zone")
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def parse_utc(text: str) -> datetime:
+    """Read what `format_utc` wrote, or any ISO 8601 time with an offset.
+
+    Raises:
+        ValueError: not such a time.
+    """
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text} has no time zone")
+    return moment.astimezone(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """The topics of one device.
+
+    Raises:
+        ConfigError: the device's id cannot be a level of a topic.
+    """
+
+    device: str
+
+    def __post_init__(self) -> None:
+        _check_name("device id", self.device)
+        if self.device == "ack":
+            raise ConfigError("device id 'ack' is taken by the protocol; choose another")
+
+    @property
+    def availability(self) -> str:
+        """Retained `online` or `offline`."""
+        return f"{BASE}/{self.device}/availability"
+
+    @property
+    def state(self) -> str:
+        """Retained totals."""
+        return f"{BASE}/{self.device}/state"
+
+    @property
+    def event(self) -> str:
+        """One message a crossing."""
+        return f"{BASE}/{self.device}/event"
+
+    @property
+    def health(self) -> str:
+        """Retained health."""
+        return f"{BASE}/{self.device}/health"
+
+    def ack(self, store: str) -> str:
+        """Where `store` says how far it has stored this device's crossings."""
+        _check_name("store", store)
+        return f"{BASE}/ack/{store}/{self.device}"
+
+
+def _check_name(what: str, name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ConfigError(f"{what} {name!r}: use 1 to 64 letters, digits, '_', '-' and '.'")
+
+
+def device_of(topic: str) -> str:
+    """The device that a topic of `ALL_DEVICES` belongs to."""
+    return topic.split("/")[1]
+
+
+@dataclass(frozen=True, slots=True)
+class LineCount:
+    """Totals of one line, as they travel."""
+
+    in_total: int
+    out_total: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateMessage:
+    """The counts at `ts`. Totals never fall within an epoch; `seq` is the last crossing's.
+
+    `quality` says how far the counts can be trusted; `counting` is whether pictures come in.
+    """
+
+    in_total: int
+    out_total: int
+    in_today: int
+    out_today: int
+    occupancy: int
+    lines: Mapping[str, LineCount]
+    epoch: str  # 32 hex digits
+    seq: int
+    ts: datetime
+    quality: Mapping[str, bool] = field(default_factory=dict)
+
+    def to_json(self) -> str:
+        """The payload."""
+        lines = {
+            name: {"in": line.in_total, "out": line.out_total} for name, line in self.lines.items()
+        }
+        return _dump(
+            in_total=self.in_total,
+            out_total=self.out_total,
+            in_today=self.in_today,
+            out_today=self.out_today,
+            occupancy=self.occupancy,
+            lines=lines,
+            epoch=self.epoch,
+            seq=self.seq,
+            ts=format_utc(self.ts),
+            quality=dict(self.quality),
+        )
+
+    @classmethod
+    def from_json(cls, payload: str | bytes) -> StateMessage:
+        """Read a payload.
+
+        Raises:
+            DataError: not a state of this schema.
+        """
+        return _load("state", payload, cls._read)
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> StateMessage:
+        return cls(
+            in_total=_count(data["in_total"]),
+            out_total=_count(data["out_total"]),
+            in_today=_count(data["in_today"]),
+            out_today=_count(data["out_today"]),
+            occupancy=_count(data["occupancy"]),
+            lines={
+                str(name): LineCount(_count(line["in"]), _count(line["out"]))
+                for name, line in data["lines"].items()
+            },
+            epoch=_text(data["epoch"]),
+            seq=_count(data["seq"]),
+            ts=parse_utc(data["ts"]),
+            quality=dict(data.get("quality", {})),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class CrossingMessage:
+    """One person passed one line; the totals include this crossing.
+
+    `ts_source` says whose wall clock `ts` is: `frame` the picture's, `ledger` that of the moment
+    of writing. The order is that of `seq`, never of `ts`. `replayed` marks a late or repeated
+    sending; (device, epoch, seq) tells repeats apart.
+    """
+
+    TYPE: ClassVar[str] = "crossing"
+
+    epoch: str  # 32 hex digits
+    seq: int
+    ts: datetime
+    ts_source: str
+    line: str
+    direction: str  # in | out
+    in_total: int
+    out_total: int
+    track_s: float
+    confidence: float  # 0..1
+    replayed: bool = False
+
+    @property
+    def event_id(self) -> str:
+        """The same for every sending of this crossing, and for no other crossing."""
+        return f"{self.epoch}-{self.seq}"
+
+    def to_json(self) -> str:
+        """The payload."""
+        return _dump(
+            type=self.TYPE,
+            event_id=self.event_id,
+            epoch=self.epoch,
+            seq=self.seq,
+            ts=format_utc(self.ts),
+            ts_source=self.ts_source,
+            line=self.line,
+            direction=self.direction,
+            in_total=self.in_total,
+            out_total=self.out_total,
+            track_s=round(self.track_s, 3),
+            confidence=round(self.confidence, 3),
+            replayed=self.replayed,
+        )
+
+    @classmethod
+    def from_json(cls, payload: str | bytes) -> CrossingMessage:
+        """Read a payload.
+
+        Raises:
+            DataError: not a crossing of this schema.
+        """
+        return _load("event", payload, cls._read)
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> CrossingMessage:
+        if data["type"] != cls.TYPE:
+            raise ValueError(f"unknown type {data['type']!r}")
+        if data["direction"] not in ("in", "out"):
+            raise ValueError(f"unknown direction {data['direction']!r}")
+        return cls(
+            epoch=_text(data["epoch"]),
+            seq=_count(data["seq"]),
+            ts=parse_utc(data["ts"]),
+            ts_source=_text(data["ts_source"]),
+            line=_text(data["line"]),
+            direction=data["direction"],
+            in_total=_count(data["in_total"]),
+            out_total=_count(data["out_total"]),
+            track_s=float(data["track_s"]),
+            confidence=float(data["confidence"]),
+            replayed=bool(data["replayed"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class HealthSnapshot:
+    """How the device feels. None is "not known here", never zero.
+
+    `throttled` names what the board reports (empty: all well), `outbox` counts the crossings
+    that wait for delivery, `versions` maps a package to its version.
+    """
+
+    fps: float | None
+    inference_ms: float | None
+    device: str | None  # what runs the detector: CPU, MYRIAD, ...
+    camera_age_s: float | None  # seconds since the last picture
+    dropped: int  # pictures left out since the start
+    temperature_c: float | None
+    throttled: tuple[str, ...] | None
+    rss_mb: float | None
+    disk_free_mb: float | None
+    outbox: int
+    versions: Mapping[str, str]
+    model: str | None
+
+    def to_json(self) -> str:
+        """The payload."""
+        return _dump(**{each.name: _plain(getattr(self, each.name)) for each in fields(self)})
+
+    @classmethod
+    def from_json(cls, payload: str | bytes) -> HealthSnapshot:
+        """Read a payload.
+
+        Raises:
+            DataError: not a health of this schema.
+        """
+        return _load("health", payload, cls._read)
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> HealthSnapshot:
+        throttled = data["throttled"]
+        return cls(
+            fps=_number(data["fps"]),
+            inference_ms=_number(data["inference_ms"]),
+            device=data["device"],
+            camera_age_s=_number(data["camera_age_s"]),
+            dropped=_count(data["dropped"]),
+            temperature_c=_number(data["temperature_c"]),
+            throttled=None if throttled is None else tuple(map(str, throttled)),
+            rss_mb=_number(data["rss_mb"]),
+            disk_free_mb=_number(data["disk_free_mb"]),
+            outbox=_count(data["outbox"]),
+            versions=dict(data["versions"]),
+            model=data["model"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """A store's word: all crossings of `epoch` up to `seq` are on its disk."""
+
+    epoch: str
+    seq: int
+
+    def to_json(self) -> str:
+        """The payload."""
+        return _dump(epoch=self.epoch, seq=self.seq)
+
+    @classmethod
+    def from_json(cls, payload: str | bytes) -> Ack:
+        """Read a payload.
+
+        Raises:
+            DataError: not an acknowledgement of this schema.
+        """
+        return _load("ack", payload, lambda data: cls(_text(data["epoch"]), _count(data["seq"])))
+
+
+def _dump(**payload: object) -> str:
+    return json.dumps({"schema": SCHEMA, **payload}, separators=(",", ":"), allow_nan=False)
+
+
+def _load(what: str, payload: str | bytes, read: Callable[[Mapping[str, Any]], T]) -> T:
+    try:
+        data = json.loads(payload)
+        if data["schema"] != SCHEMA:
+            raise ValueError(f"schema {data['schema']!r}, this version reads {SCHEMA}")
+        return read(data)
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise DataError(f"{what} message cannot be read: {reason}") from error
+
+
+def _count(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise ValueError(f"{value!r} is not a count")
+    return value
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is not a text")
+    return value
+
+
+def _number(value: float | None) -> float | None:
+    return None if value is None else float(value)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return round(value, 2) if math.isfinite(value) else None
+    return dict(value) if isinstance(value, Mapping) else value

@@ -1,0 +1,278 @@
+"""The truth: every crossing, the totals and the outbox.
+
+One transaction writes a crossing, the totals that include it and its place in the outbox, and
+is on the disk when `record` returns. A crossing leaves the outbox only by `acknowledge`. Above
+`max_mb` the oldest delivered crossings are dropped, never one that waits, and never by the
+clock. Sending is left to the publisher, the file itself to `ledger_file`.
+
+    epoch   32 random hex digits, made with the file; a file that wakes up on another machine
+            gets a new one, and its totals go on
+    seq     1, 2, 3 ... within an epoch
+    id      1, 2, 3 ... within a file: the order of the outbox, also across epochs
+
+One thread records; all other threads share a second connection, so that reading and freeing
+hold up a crossing for no longer than a commit.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from edge import ledger_file
+from edge.config import SiteConfig
+from edge.contract.messages import format_utc, parse_utc
+from edge.identity import boot_identity, machine_identity
+from edge.types import CountState, Crossing, Direction, LineTotals
+
+_INSERT = """
+INSERT INTO crossings (epoch, seq, line, direction, ts, ts_source, monotonic, boot, frame, track,
+  track_s, confidence, in_total, out_total)
+VALUES (:epoch, :seq, :line, :direction, :ts, :ts_source, :monotonic, :boot, :frame, :track,
+  :track_s, :confidence, :in_total, :out_total)
+"""
+_ADD = """
+INSERT INTO {} (name, in_total, out_total) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET
+  in_total = in_total + excluded.in_total, out_total = out_total + excluded.out_total
+"""
+_ADD_TO_LINE, _ADD_TO_DAY = _ADD.format("lines"), _ADD.format("days")
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """A crossing that waits for delivery, with the totals that include it."""
+
+    id: int
+    epoch: str
+    seq: int
+    line: str
+    direction: str
+    ts: datetime
+    ts_source: str  # frame: the picture's clock; ledger: that of the moment of writing
+    track_s: float
+    confidence: float
+    in_total: int
+    out_total: int
+
+
+def local_day(moment: datetime, site: SiteConfig) -> str:
+    """The day, as 2026-11-20, that a moment belongs to at the site."""
+    zone = ZoneInfo(site.timezone) if site.timezone else None  # None: that of the machine
+    starts = timedelta(hours=site.day_starts.hour, minutes=site.day_starts.minute)
+    return (moment.astimezone(zone).replace(tzinfo=None) - starts).date().isoformat()
+
+
+class Ledger:
+    """An open ledger: `Ledger.open` makes it, `close` or the end of a `with` block ends it."""
+
+    def __init__(
+        self,
+        path: Path,
+        lock: int,
+        recorder: sqlite3.Connection,
+        shared: sqlite3.Connection,
+        *,
+        site: SiteConfig,
+        max_mb: float,
+        boot: str,
+    ) -> None:
+        self._path = path
+        self._file_lock = lock
+        self._recorder, self._recorder_lock = recorder, threading.Lock()
+        self._shared, self._shared_lock = shared, threading.Lock()
+        self._site = site
+        self._max_mb = max_mb
+        self._boot = boot
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        lines: Iterable[str] = (),
+        site: SiteConfig | None = None,
+        max_mb: float = 256,
+        machine: str | None = None,
+        boot: str | None = None,
+        new_epoch: Callable[[], str] = lambda: secrets.token_hex(16),
+    ) -> Ledger:
+        """Open the ledger at `path`; file and folder are made when missing.
+
+        Args:
+            path: the SQLite file; `-wal`, `-shm` and `.lock` lie beside it.
+            lines: lines to show with zero totals before their first crossing.
+            site: says when today begins; midnight of the machine without it.
+            max_mb: size from which on the oldest delivered crossings are dropped.
+            machine: what the epoch is bound to; this machine without it.
+            boot: what monotonic times are bound to; this boot without it.
+            new_epoch: draws an epoch.
+
+        Raises:
+            LedgerError: the folder cannot be written, or the file belongs to another program, to
+                a newer version or to a headcount that runs.
+        """
+        with contextlib.ExitStack() as undo:
+            lock = ledger_file.take_lock(path)
+            undo.callback(os.close, lock)
+            recorder = ledger_file.open_sound(path, machine or machine_identity(), new_epoch)
+            undo.callback(recorder.close)
+            with ledger_file.told(path):
+                names = [(name,) for name in lines]
+                recorder.executemany("INSERT OR IGNORE INTO lines VALUES (?, 0, 0)", names)
+                shared = ledger_file.connect(path)
+            undo.pop_all()
+        site, boot = site or SiteConfig(), boot or boot_identity()
+        return cls(path, lock, recorder, shared, site=site, max_mb=max_mb, boot=boot)
+
+    def __enter__(self) -> Ledger:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file. What `record` returned is on the disk with or without this."""
+        with self._recorder_lock, self._shared_lock:
+            self._shared.close()
+            self._recorder.close()
+            os.close(self._file_lock)
+
+    def record(self, crossing: Crossing, utc: datetime) -> CountState:
+        """Write a crossing; it is on the disk when this returns.
+
+        Args:
+            crossing: what the line counter saw.
+            utc: the wall clock now, for a crossing that carries none and for "today".
+
+        Raises:
+            LedgerError: it could not be written, and no total includes it.
+        """
+        ts = crossing.utc or utc
+        into = int(crossing.direction is Direction.IN)
+        step = (into, 1 - into)
+        with (
+            self._recorder_lock,
+            ledger_file.told(self._path),
+            ledger_file.transaction(self._recorder) as db,
+        ):
+            (head,) = db.execute(
+                "UPDATE ledger SET seq = seq + 1, in_total = in_total + ?,"
+                " out_total = out_total + ? RETURNING epoch, seq, in_total, out_total",
+                step,
+            ).fetchall()
+            inserted = db.execute(_INSERT, self._row(crossing, ts, head))
+            db.execute("INSERT INTO outbox VALUES (?)", (inserted.lastrowid,))
+            db.execute(_ADD_TO_LINE, (crossing.line, *step))
+            db.execute(_ADD_TO_DAY, (local_day(ts, self._site), *step))
+            return self._read_state(db, utc)
+
+    def _row(
+        self, crossing: Crossing, ts: datetime, head: tuple[str, int, int, int]
+    ) -> dict[str, object]:
+        epoch, seq, in_total, out_total = head
+        return {
+            "epoch": epoch,
+            "seq": seq,
+            "line": crossing.line,
+            "direction": crossing.direction.value,
+            "ts": format_utc(ts),
+            "ts_source": "ledger" if crossing.utc is None else "frame",
+            "monotonic": float(crossing.t),
+            "boot": self._boot,
+            "frame": int(crossing.frame),
+            "track": int(crossing.track),
+            "track_s": float(crossing.track_s),
+            "confidence": float(crossing.confidence),
+            "in_total": in_total,
+            "out_total": out_total,
+        }
+
+    def state(self, utc: datetime) -> CountState:
+        """The counts; `utc`, the wall clock now, says which day is today.
+
+        Raises:
+            LedgerError: the file cannot be read.
+        """
+        with self._sharing() as db, ledger_file.transaction(db, "DEFERRED"):
+            return self._read_state(db, utc)
+
+    def _read_state(self, db: sqlite3.Connection, utc: datetime) -> CountState:
+        epoch, seq, in_total, out_total = db.execute(
+            "SELECT epoch, seq, in_total, out_total FROM ledger"
+        ).fetchone()
+        day = local_day(utc, self._site)
+        today = db.execute("SELECT in_total, out_total FROM days WHERE name = ?", (day,)).fetchone()
+        in_today, out_today = today or (0, 0)
+        lines = db.execute("SELECT name, in_total, out_total FROM lines ORDER BY name").fetchall()
+        return CountState(
+            epoch=epoch,
+            seq=seq,
+            in_total=in_total,
+            out_total=out_total,
+            in_today=in_today,
+            out_today=out_today,
+            occupancy=max(0, in_total - out_total),
+            lines={name: LineTotals(went_in, went_out) for name, went_in, went_out in lines},
+        )
+
+    def pending(self, limit: int, after: int = 0) -> tuple[OutboxRow, ...]:
+        """The oldest crossings that wait, at most `limit`, with an id above `after`.
+
+        Raises:
+            LedgerError: the file cannot be read.
+        """
+        with self._sharing() as db:
+            rows = db.execute(
+                "SELECT id, epoch, seq, line, direction, ts, ts_source, track_s, confidence,"
+                " in_total, out_total FROM outbox JOIN crossings USING (id)"
+                " WHERE id > ? ORDER BY id LIMIT ?",
+                (after, limit),
+            ).fetchall()
+        return tuple(_outbox_row(row) for row in rows)
+
+    def backlog(self) -> int:
+        """How many crossings wait for delivery.
+
+        Raises:
+            LedgerError: the file cannot be read.
+        """
+        with self._sharing() as db:
+            return int(db.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
+    def acknowledge(self, epoch: str, seq: int) -> int:
+        """Free the crossings of `epoch` up to and including `seq`; returns how many that were.
+
+        Raises:
+            LedgerError: the file cannot be written; they stay, and are sent again.
+        """
+        with self._sharing() as db, ledger_file.transaction(db):
+            # The bound on id keeps this short when much more waits than was acknowledged.
+            freed = db.execute(
+                "DELETE FROM outbox WHERE id <= (SELECT id FROM crossings"
+                " WHERE epoch = ?1 AND seq <= ?2 ORDER BY seq DESC LIMIT 1)"
+                " AND (SELECT epoch FROM crossings WHERE id = outbox.id) = ?1",
+                (epoch, seq),
+            ).rowcount
+            if freed:
+                ledger_file.shrink(db, self._max_mb)
+        return freed
+
+    @contextlib.contextmanager
+    def _sharing(self) -> Iterator[sqlite3.Connection]:
+        with self._shared_lock, ledger_file.told(self._path):
+            yield self._shared
+
+
+def _outbox_row(row: Sequence[Any]) -> OutboxRow:
+    values = list(row)
+    values[5] = parse_utc(values[5])
+    return OutboxRow(*values)

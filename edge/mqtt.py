@@ -1,0 +1,286 @@
+"""One connection to an MQTT broker, from its opening to its loss.
+
+A connection never mends itself: whoever holds one opens the next, and so nothing that a lost one
+had in flight can turn up twice or out of order. paho's network thread only fills the inbox; the
+holder empties it in a thread of its own. What is said on which topic is left to the holder.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import socket
+import threading
+from dataclasses import dataclass
+
+from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from edge.access import Access
+from edge.errors import BrokerError
+
+_VERSIONS = {
+    "auto": (MQTTProtocolVersion.MQTTv5, MQTTProtocolVersion.MQTTv311),
+    "5": (MQTTProtocolVersion.MQTTv5,),
+    "3.1.1": (MQTTProtocolVersion.MQTTv311,),
+}
+_REACH_S = 5.0  # for TCP and TLS
+_ANSWER_S = 4.0  # for CONNACK, which some brokers never send when a version is new to them
+_GOODBYE_S = 1.0
+_NO_LIMIT = 65535  # messages in flight, where the broker names no limit
+_WRONG_VERSION = 0x84
+_ENTRY_DENIED = (0x86, 0x87)  # bad user name or password, not authorised
+
+
+@dataclass(frozen=True, slots=True)
+class Will:
+    """What the broker says, retained, once this client is gone without a goodbye."""
+
+    topic: str
+    payload: str
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The broker has taken message `mid`; `refusal` says why it has not."""
+
+    mid: int
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something arrived; `retained`: it was said before this client asked."""
+
+    topic: str
+    payload: bytes
+    retained: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The broker's answer to a subscription; `refusal` says why it is none."""
+
+    refusal: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Lost:
+    """The connection is over; nothing follows."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    reason: ReasonCode
+    window: int
+
+
+Event = Delivered | Message | Subscribed | Lost
+_Inbox = queue.SimpleQueue[Event | _Answer]
+
+
+class Connection:
+    """An open connection. `version` is the MQTT version, `window` how much may be in flight."""
+
+    def __init__(self, client: _Client, inbox: _Inbox, version: str, window: int) -> None:
+        self.version = version
+        self.window = window
+        self._client = client
+        self._inbox = inbox
+
+    @classmethod
+    def open(
+        cls, access: Access, client_id: str, *, keepalive_s: int = 10, will: Will | None = None
+    ) -> Connection:
+        """Connect, with MQTT 5 where the broker knows it.
+
+        Raises:
+            BrokerError: the broker cannot be reached, does not answer or refuses.
+        """
+        versions = _VERSIONS[access.protocol]
+        for version in versions:
+            try:
+                return cls._open(access, client_id, version, keepalive_s, will)
+            except _VersionError as error:
+                if version is versions[-1]:
+                    raise BrokerError(
+                        f"broker {access}: {error}; check that it speaks MQTT, and mqtt.protocol"
+                    ) from error
+        raise AssertionError("there is a version to try")
+
+    @classmethod
+    def _open(
+        cls,
+        access: Access,
+        client_id: str,
+        version: MQTTProtocolVersion,
+        keepalive_s: int,
+        will: Will | None,
+    ) -> Connection:
+        inbox: _Inbox = queue.SimpleQueue()
+        client = _prepared(access, client_id, version, inbox)
+        if will:
+            client.will_set(will.topic, will.payload, qos=1, retain=True)
+        try:
+            client.connect(access.host, access.port, keepalive=keepalive_s)
+        except (OSError, ValueError) as error:
+            raise _unreachable(access, error) from error
+        client.loop_start()
+        try:
+            window = _await_answer(access, inbox)
+        except BaseException:
+            client.end()
+            raise
+        name = "5" if version is MQTTProtocolVersion.MQTTv5 else "3.1.1"
+        return cls(client, inbox, name, window)
+
+    def publish(self, topic: str, payload: str, *, retain: bool = False) -> int:
+        """Send with QoS 1; `Delivered` with the returned mid follows, or `Lost`."""
+        return self._client.publish(topic, payload, qos=1, retain=retain).mid
+
+    def subscribe(self, *topics: str) -> None:
+        """Ask for topics with QoS 1; `Subscribed` follows, or `Lost`."""
+        self._client.subscribe([(topic, 1) for topic in topics])
+
+    def next(self, timeout_s: float) -> Event | None:
+        """What happened next; None when nothing did in time."""
+        try:
+            event = self._inbox.get(timeout=timeout_s)
+        except queue.Empty:
+            return None
+        assert not isinstance(event, _Answer)
+        return event
+
+    def close(self) -> None:
+        """Say goodbye, so that no will is told, and end; never waits long."""
+        self._client.end()
+
+
+class _VersionError(Exception):
+    """The broker does not speak this version."""
+
+
+class _Client(Client):
+    """paho's client, whose end is always heard of.
+
+    paho ends its network thread without a word when it is sent what it cannot decode.
+    """
+
+    inbox: _Inbox
+    ended: threading.Event
+
+    def loop_forever(
+        self, timeout: float = 1.0, retry_first_connection: bool = False
+    ) -> MQTTErrorCode:
+        """Run the network thread; `Lost` goes to the inbox at its end, whatever ends it."""
+        reason = "closed"
+        try:
+            code = super().loop_forever(timeout, retry_first_connection)
+            reason = code.name if code else reason
+        except Exception as error:  # noqa: BLE001 - told as the reason of the loss
+            reason = f"not understood: {error!r}"
+            code = MQTTErrorCode.MQTT_ERR_PROTOCOL
+        finally:
+            self.ended.set()
+            self.inbox.put(Lost(reason))
+        return code
+
+    def end(self) -> None:
+        """Disconnect; a broker that does not take the goodbye is cut off."""
+        self.disconnect()
+        if self.ended.wait(_GOODBYE_S):
+            return
+        still_open = self.socket()
+        if isinstance(still_open, socket.socket):
+            with contextlib.suppress(OSError):  # closed this very moment
+                still_open.shutdown(socket.SHUT_RDWR)
+        self.ended.wait(_GOODBYE_S)
+
+
+def _prepared(
+    access: Access, client_id: str, version: MQTTProtocolVersion, inbox: _Inbox
+) -> _Client:
+    client = _Client(
+        CallbackAPIVersion.VERSION2,
+        client_id=client_id,
+        userdata=inbox,
+        protocol=version,
+        reconnect_on_failure=False,
+    )
+    client.inbox, client.ended = inbox, threading.Event()
+    client.connect_timeout = _REACH_S
+    client.max_inflight_messages_set(_NO_LIMIT)  # the holder keeps within `window`
+    # Functions, not methods: a cycle would leave the sockets to the garbage collector.
+    client.on_connect = _on_connect
+    client.on_publish = _on_publish
+    client.on_subscribe = _on_subscribe
+    client.on_message = _on_message
+    if access.user:
+        client.username_pw_set(access.user, access.password)
+    if access.tls:
+        _set_tls(client, access)
+    return client
+
+
+def _set_tls(client: Client, access: Access) -> None:
+    try:
+        client.tls_set(ca_certs=str(access.ca) if access.ca else None)
+    except (OSError, ValueError) as error:
+        raise BrokerError(
+            f"{access.ca}: is no certificate (PEM) to trust: {error}; see mqtt.ca"
+        ) from error
+
+
+def _await_answer(access: Access, inbox: _Inbox) -> int:
+    try:
+        answer = inbox.get(timeout=_ANSWER_S)
+    except queue.Empty as error:
+        raise _VersionError("does not answer") from error
+    if not isinstance(answer, _Answer):
+        raise _VersionError("hangs up")
+    if answer.reason.value == _WRONG_VERSION:
+        raise _VersionError("does not know this version of MQTT")
+    if answer.reason.is_failure:
+        denied = answer.reason.value in _ENTRY_DENIED
+        mend = "check mqtt.user and mqtt.password_file" if denied else "see its log"
+        raise BrokerError(f"broker {access}: refuses: {answer.reason}; {mend}")
+    return answer.window
+
+
+def _unreachable(access: Access, error: Exception) -> BrokerError:
+    reason = getattr(error, "strerror", None) or str(error)
+    mend = "check that a broker runs there and that the network lets it through"
+    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+        mend = "set mqtt.ca to the certificate of its issuer"
+    return BrokerError(f"broker {access}: cannot be reached: {reason}; {mend}")
+
+
+def _on_connect(
+    _client: Client,
+    inbox: _Inbox,
+    _flags: ConnectFlags,
+    reason: ReasonCode,
+    properties: Properties | None,
+) -> None:
+    inbox.put(_Answer(reason, getattr(properties, "ReceiveMaximum", _NO_LIMIT)))
+
+
+def _on_publish(
+    _client: Client, inbox: _Inbox, mid: int, reason: ReasonCode, _properties: Properties
+) -> None:
+    inbox.put(Delivered(mid, str(reason) if reason.is_failure else None))
+
+
+def _on_subscribe(
+    _client: Client, inbox: _Inbox, _mid: int, reasons: list[ReasonCode], _properties: Properties
+) -> None:
+    refused = [str(reason) for reason in reasons if reason.is_failure]
+    inbox.put(Subscribed(refused[0] if refused else None))
+
+
+def _on_message(_client: Client, inbox: _Inbox, message: MQTTMessage) -> None:
+    inbox.put(Message(message.topic, bytes(message.payload), message.retain))

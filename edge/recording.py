@@ -1,0 +1,195 @@
+"""Counts recordings: `replay` and `audit`, from pictures or from recorded boxes."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from edge.annotate import Annotator
+from edge.assembly import build_corridor, choose_bundle, keep_score
+from edge.audit import AuditResult, load_truth, match
+from edge.config import Config, CountingConfig, DetectorConfig, SourceConfig, read_config
+from edge.detections_file import DetectionsWriter, read_detections
+from edge.detector import open_detector
+from edge.errors import CallError
+from edge.pipeline import Step
+from edge.replay import Replay, replay, write_events
+from edge.source import open_source
+from edge.types import Line, Sighting
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What the command line may set over a configuration; None leaves it as it is."""
+
+    model: Path | None = None
+    device: str | None = None
+    mode: str | None = None
+    score: float | None = None
+    detections: Path | None = None  # recorded boxes instead of pictures
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """Files to write beside the counts; None writes none."""
+
+    events: Path | None = None
+    detections: Path | None = None
+    annotated: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class _Recording:
+    """A recording that is open: its sightings and what is to be known of them."""
+
+    sightings: Iterable[Sighting]
+    size: tuple[int, int]  # width, height; pixels
+    fps: float
+    score: float  # lowest score of a new person
+
+
+def replay_recording(
+    source: str | None,
+    options: Options,
+    *,
+    config_path: Path | None = None,
+    lines: tuple[Line, ...] = (),
+    outputs: Outputs | None = None,
+) -> Replay:
+    """Count a recording.
+
+    Args:
+        source: a video, or None with `options.detections`.
+        options: what the command line sets.
+        config_path: a configuration; its lines count unless `lines` are given.
+        lines: lines of the command line.
+        outputs: files to write.
+
+    Raises:
+        CallError: there is no line, or one that cannot count.
+        WorldError: the video, the bundle or a file is not as it must be.
+    """
+    config = _with_options(read_config(config_path) if config_path else Config(), options)
+    lines = lines or config.lines
+    if not lines:
+        raise CallError("replay: no line to count at; give --line with --in-side, or -c FILE")
+    outputs = outputs or Outputs()
+    if outputs.annotated and source is None:
+        raise CallError("replay: --annotate needs pictures; leave out --detections")
+    return _count(source, config, options, lines, outputs)
+
+
+def audit_recording(source: str, truth_path: Path, options: Options) -> dict[str, Any]:
+    """Count a recording and score it against its truth: the object that `audit --json` prints.
+
+    Raises:
+        WorldError: the video, the truth, the bundle or a file is not as it must be.
+    """
+    truth = load_truth(truth_path)
+    config = _with_options(Config(), options)
+    counted = _count(None if options.detections else source, config, options, truth.lines)
+    result: AuditResult = match(truth.events, counted.crossings, truth.fps)
+    return {**result.to_json(), "fps": round(counted.fps, 2)}
+
+
+def _with_options(config: Config, options: Options) -> Config:
+    detector: DetectorConfig = config.detector
+    if options.model is not None:
+        detector = replace(detector, model=options.model)
+    if options.device is not None:
+        detector = replace(detector, device=options.device)
+    if options.score is not None:
+        detector = replace(detector, score=options.score)
+    counting: CountingConfig = config.counting
+    if options.mode is not None:
+        counting = replace(counting, mode=options.mode)
+    return replace(config, detector=detector, counting=counting)
+
+
+def _count(
+    source: str | None,
+    config: Config,
+    options: Options,
+    lines: tuple[Line, ...],
+    outputs: Outputs | None = None,
+) -> Replay:
+    with contextlib.ExitStack() as stack:
+        opened = (
+            _open_video(stack, source, config)
+            if source is not None
+            else _open_boxes(options, config)
+        )
+        corridor = build_corridor(lines, config.counting, opened.score, opened.size)
+        watch = _watchers(stack, outputs or Outputs(), lines, opened)
+        counted = replay(opened.sightings, corridor, lines, opened.fps, watch=watch)
+    if outputs is not None and outputs.events is not None:
+        write_events(outputs.events, counted.crossings)
+    return counted
+
+
+def _open_video(stack: contextlib.ExitStack, uri: str, config: Config) -> _Recording:
+    bundle = choose_bundle(config.detector, must_be_trusted=False)
+    score = bundle.manifest.score if config.detector.score is None else config.detector.score
+    video = stack.enter_context(open_source(replace(config.source, uri=uri, loop=False)))
+    detector = stack.enter_context(
+        open_detector(bundle, config.detector, score=keep_score(score))
+    )
+    return _Recording(detector.detect(video), video.size, video.fps, score)
+
+
+def _open_boxes(options: Options, config: Config) -> _Recording:
+    if options.detections is None:
+        raise CallError("give a SOURCE or --detections FILE")
+    recorded = read_detections(options.detections)
+    score = recorded.score if config.detector.score is None else config.detector.score
+    return _Recording(recorded.sightings(), recorded.size, recorded.fps, score or 0.0)
+
+
+def _watchers(
+    stack: contextlib.ExitStack, outputs: Outputs, lines: tuple[Line, ...], opened: _Recording
+) -> Callable[[Step], None]:
+    watchers: list[Callable[[Step], None]] = []
+    if outputs.annotated is not None:
+        annotator = Annotator(outputs.annotated, lines, opened.size, opened.fps)
+        stack.callback(annotator.close)
+        watchers.append(annotator.draw)
+    if outputs.detections is not None:
+        writer = DetectionsWriter(
+            outputs.detections, size=opened.size, fps=opened.fps, score=opened.score
+        )
+        stack.callback(writer.close)
+        watchers.append(lambda step: writer.write(step.sighting))
+
+    def watch(step: Step) -> None:
+        for watcher in watchers:
+            watcher(step)
+
+    return watch
+
+
+def tell_replay(counted: Replay) -> str:
+    """What a person wants to know of a replay."""
+    rows = [
+        f"{line['name']}  in {line['in']}  out {line['out']}"
+        for line in ({"name": name, **both} for name, both in counted.to_json()["lines"].items())
+    ]
+    speed = f"{counted.frames} frames at {counted.fps:.0f} frames/s"
+    return "\n".join([*rows, speed])
+
+
+def tell_audit(report: dict[str, Any]) -> str:
+    """What a person wants to know of an audit."""
+    rows = [
+        f"found {report['tp']} of {report['tp'] + report['fn']}, {report['fp']} false "
+        f"(in {_sides(report['in'])}, out {_sides(report['out'])})"
+    ]
+    rows += [f"missed  {event}" for event in report["missed"]]
+    rows += [f"false   {event}" for event in report["false"]]
+    return "\n".join(rows)
+
+
+def _sides(side: dict[str, int]) -> str:
+    return f"{side['tp']} found, {side['fn']} missed, {side['fp']} false"

@@ -1,0 +1,79 @@
+"""What all tests share: the data folder, the command line as a process, small videos."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import pytest
+
+from edge.scene import Scene
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """The data folder, or a skip that says what is missing."""
+    folder = Path(os.environ.get("HEADCOUNT_DATA", ROOT / "data"))
+    if not (folder / "videos").is_dir():
+        pytest.skip("no data folder: set HEADCOUNT_DATA to one with videos/, gt/ and heads/")
+    return folder
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a finished command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """The last line of its output."""
+        return json.loads(self.out.strip().splitlines()[-1])
+
+    def is_one_clear_line(self) -> bool:
+        """Whether it said what is wrong in one line, without a traceback."""
+        said = [line for line in self.err.splitlines() if line.startswith("headcount: ")]
+        return len(said) == 1 and "Traceback" not in self.err + self.out
+
+
+def headcount(*arguments: object, timeout: float = 120.0) -> Outcome:
+    """Run `headcount …` to its end."""
+    command = [sys.executable, "-m", "edge.cli", *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture(scope="session")
+def scene_video(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A recording of a simulated door: seed 106, 20 s at 10 frames/s, with its truth beside it."""
+    folder = tmp_path_factory.mktemp("scene")
+    path = folder / "door.mp4"
+    scene = Scene(106, duration=20, fps=10, size=(480, 360))
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (480, 360))
+    for frame in scene:
+        writer.write(frame.image)
+    writer.release()
+    _write_truth(folder / "door.json", scene)
+    yield path
+
+
+def _write_truth(path: Path, scene: Scene) -> None:
+    line = {"id": "L1", "a": [0, 0.5], "b": [1, 0.5], "in_side": [0.5, 0.9]}
+    truth = {"video": "door.mp4", "width": 480, "height": 360, "fps": 10.0, "frames": 200}
+    path.write_text(json.dumps({**truth, "lines": [line]}))
+    rows = ["event,line,frame,time_s,direction,frame_lo,frame_hi,optional,note"]
+    for number, crossing in enumerate(scene.crossings, 1):
+        frame = crossing.frame
+        rows.append(f"{number},L1,{frame},{crossing.t},{crossing.direction},{frame},{frame},0,")
+    path.with_name("door_events.csv").write_text("\n".join(rows) + "\n")

@@ -1,0 +1,116 @@
+"""Each half stands on its own extras, and the wheel works where there is no checkout."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import ROOT
+
+PIP = ("-m", "pip", "--disable-pip-version-check", "-q")
+
+
+def run(*command: object, cwd: Path, timeout: float = 300.0) -> subprocess.CompletedProcess[str]:
+    """Run a command in `cwd` with a bare PATH: no git, no make, no checkout on the module path."""
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("PYTHON")
+    }
+    environment["PATH"] = "/nonexistent"
+    return subprocess.run(
+        list(map(str, command)),
+        cwd=cwd,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=timeout,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A wheel built from a copy of the checkout."""
+    folder = tmp_path_factory.mktemp("wheel")
+    copy = folder / "checkout"
+    copy.mkdir()
+    for name in ("pyproject.toml", "README.md", "LICENSE", "edge", "training", "deploy"):
+        source = ROOT / name
+        if source.is_dir():
+            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(source, copy / name)
+    built = subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(copy)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert 0 == built.returncode, built.stdout + built.stderr
+    return next(folder.glob("*.whl"))
+
+
+@pytest.fixture(scope="module")
+def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The interpreter of an empty venv with the wheel and its `[demo]` extra, far from here."""
+    folder = tmp_path_factory.mktemp("elsewhere")
+    venv.create(folder / "venv", with_pip=True)
+    python = folder / "venv" / "bin" / "python"
+    constraints = ROOT / "constraints.txt"
+    done = run(python, *PIP, "install", "-c", constraints, f"{wheel}[demo]", cwd=folder)
+    assert 0 == done.returncode, done.stderr
+    return python
+
+
+@pytest.mark.timeout(600)
+def test_the_wheel_runs_the_demo_elsewhere(elsewhere: Path, tmp_path: Path) -> None:
+    """`headcount demo --seconds 20` from the wheel counts as true, without git, make or checkout."""
+    done = run(elsewhere.with_name("headcount"), "demo", "--seconds", 20, cwd=tmp_path)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+    assert "torch" not in run(elsewhere, *PIP, "list", cwd=tmp_path).stdout
+
+
+def test_the_edge_starts_without_the_training_half(elsewhere: Path, tmp_path: Path) -> None:
+    """Every module of the edge imports in an environment that has no PyTorch."""
+    names = sorted(
+        ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        for path in (ROOT / "edge").rglob("*.py")
+        if not path.stem.endswith("_worker")
+    )
+    modules = ", ".join(name.removesuffix(".__init__") for name in names)
+    done = run(elsewhere, "-c", f"import {modules}", cwd=tmp_path)
+
+    assert 0 == done.returncode, done.stderr
+
+
+def test_training_without_its_extra_says_what_to_install(elsewhere: Path, tmp_path: Path) -> None:
+    """`headcount-train fit` without PyTorch is one line that names the extra."""
+    train = elsewhere.with_name("headcount-train")
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("")
+    done = run(train, "fit", recipe, cwd=tmp_path)
+
+    assert done.returncode in (1, 2)
+    assert "headcount[training]" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_training_starts_without_the_demo(tmp_path: Path) -> None:
+    """The training half imports no broker, publisher, camera or ledger."""
+    code = (
+        "import sys, training.cli, training.engine, training.export\n"
+        "bad = {'paho', 'amqtt', 'edge.publisher', 'edge.ledger', 'edge.source'} & set(sys.modules)\n"
+        "sys.exit(str(bad) if bad else 0)"
+    )
+    pytest.importorskip("torch", reason="PyTorch is not installed: `make test TORCH=yes`")
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+
+    assert 0 == done.returncode, done.stderr

@@ -1,0 +1,290 @@
+"""The ledger: one transaction a crossing, an outbox that only an acknowledgement empties."""
+
+from __future__ import annotations
+
+import datetime
+import sqlite3
+import tempfile
+import threading
+from datetime import UTC, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge.config import SiteConfig
+from edge.errors import LedgerError
+from edge.identity import boot_identity, machine_identity
+from edge.ledger import Ledger, local_day
+from edge.ledger_file import SCHEMA
+from edge.types import Crossing, Direction, LineTotals
+
+NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=UTC)
+BERLIN = SiteConfig(timezone="Europe/Berlin")
+
+
+def crossing(
+    direction: Direction = Direction.IN,
+    line: str = "L1",
+    utc: datetime.datetime | None = None,
+) -> Crossing:
+    return Crossing(line, direction, 7, 1.5, 3, 0.8, 0.9, utc)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "ledger.db"
+
+
+def test_a_crossing_is_in_the_totals_at_once(path: Path) -> None:
+    """What `record` returns is what `state` tells and what a second opening finds."""
+    with Ledger.open(path, lines=["L1", "side"]) as ledger:
+        ledger.record(crossing(), NOON)
+        told = ledger.record(crossing(Direction.OUT, "back"), NOON)
+        seen = ledger.state(NOON)
+    with Ledger.open(path) as ledger:
+        found = ledger.state(NOON)
+
+    assert told == seen == found
+    assert (2, 1, 1) == (told.seq, told.in_total, told.out_total)
+    assert {"L1": LineTotals(1, 0), "back": LineTotals(0, 1), "side": LineTotals()} == told.lines
+    assert 32 == len(bytes.fromhex(told.epoch).hex())
+
+
+@given(st.lists(st.sampled_from(Direction), max_size=12))
+@settings(max_examples=15, deadline=None)
+def test_totals_are_the_sum_of_the_crossings(directions: list[Direction]) -> None:
+    """Totals, line totals, seq and outbox agree; occupancy is never below zero."""
+    with tempfile.TemporaryDirectory() as folder, Ledger.open(Path(folder) / "l.db") as ledger:
+        for each in directions:
+            ledger.record(crossing(each), NOON)
+        state, rows = ledger.state(NOON), ledger.pending(100)
+    into, out = directions.count(Direction.IN), directions.count(Direction.OUT)
+
+    assert (into, out, max(0, into - out)) == (state.in_total, state.out_total, state.occupancy)
+    assert (into, out) == (state.in_today, state.out_today)
+    assert list(range(1, len(directions) + 1)) == [row.seq for row in rows]
+    assert [each.value for each in directions] == [row.direction for row in rows]
+
+
+def test_rows_carry_the_crossing_and_the_totals_with_it(path: Path) -> None:
+    """A row has the picture's time where there is one, else the time of writing."""
+    with Ledger.open(path) as ledger:
+        ledger.record(crossing(utc=NOON - timedelta(seconds=1)), NOON)
+        ledger.record(crossing(Direction.OUT), NOON)
+        first, second = ledger.pending(10)
+
+    assert (NOON - timedelta(seconds=1), "frame") == (first.ts, first.ts_source)
+    assert (NOON, "ledger") == (second.ts, second.ts_source)
+    assert (1, 0, "in", 0.8, 0.9) == (
+        first.in_total,
+        first.out_total,
+        first.direction,
+        first.track_s,
+        first.confidence,
+    )
+    assert (1, 1, "out") == (second.in_total, second.out_total, second.direction)
+
+
+def test_only_an_acknowledgement_empties_the_outbox(path: Path) -> None:
+    """It frees all up to its seq, of its epoch only, and leaves the totals alone."""
+    with Ledger.open(path) as ledger:
+        for _ in range(5):
+            epoch = ledger.record(crossing(), NOON).epoch
+        freed = [ledger.acknowledge(epoch, 3), ledger.acknowledge(epoch, 3)]
+        strange = ledger.acknowledge("0" * 32, 99)
+        rows = ledger.pending(1), ledger.pending(9, after=4)
+        backlog, total = ledger.backlog(), ledger.state(NOON).in_total
+
+    assert ([3, 0], 0) == (freed, strange)
+    assert ([4], [5]) == ([row.seq for row in rows[0]], [row.seq for row in rows[1]])
+    assert (2, 5) == (backlog, total)
+
+
+@pytest.mark.parametrize(
+    ("moment", "site", "day"),
+    [
+        ("2026-11-20T22:59:59+00:00", BERLIN, "2026-11-20"),
+        ("2026-11-20T23:00:00+00:00", BERLIN, "2026-11-21"),
+        ("2026-07-01T22:00:00+00:00", BERLIN, "2026-07-02"),
+        (
+            "2026-11-21T02:59:59+00:00",
+            SiteConfig("Europe/Berlin", datetime.time(4)),
+            "2026-11-20",
+        ),
+        (
+            "2026-11-21T03:00:00+00:00",
+            SiteConfig("Europe/Berlin", datetime.time(4)),
+            "2026-11-21",
+        ),
+    ],
+    ids=["before midnight", "midnight", "summer midnight", "before 4", "at 4"],
+)
+def test_the_day_is_that_of_the_site(moment: str, site: SiteConfig, day: str) -> None:
+    """Today begins at `day_starts` in the site's time zone."""
+    assert day == local_day(datetime.datetime.fromisoformat(moment), site)
+
+
+def test_today_rolls_over_and_survives_a_clock_that_jumps(path: Path) -> None:
+    """Midnight begins a new day without a crossing; a wild clock costs no count of the day."""
+    night = datetime.datetime(2026, 11, 20, 22, 30, tzinfo=UTC)  # 23:30 in Berlin
+    with Ledger.open(path, site=BERLIN) as ledger:
+        ledger.record(crossing(), night)
+        before, after = ledger.state(night), ledger.state(night + timedelta(hours=1))
+        ledger.record(crossing(), datetime.datetime(1970, 1, 1, tzinfo=UTC))
+        healed = ledger.record(crossing(), night)
+
+    assert (1, 0) == (before.in_today, after.in_today)
+    assert (2, 3) == (healed.in_today, healed.in_total)
+
+
+def test_a_cloned_card_begins_a_new_epoch_and_its_totals_go_on(path: Path) -> None:
+    """On another machine seq begins anew; rows that wait keep their epoch and their order."""
+    with Ledger.open(path, machine="one") as ledger:
+        old = ledger.record(crossing(), NOON)
+    with Ledger.open(path, machine="two") as ledger:
+        new = ledger.record(crossing(), NOON)
+        rows = ledger.pending(10)
+        ledger.acknowledge(new.epoch, 1)
+        left = ledger.pending(10)
+    with Ledger.open(path, machine="two") as ledger:
+        same = ledger.state(NOON)
+
+    assert old.epoch != new.epoch == same.epoch
+    assert (1, 2) == (new.seq, new.in_total)
+    assert [(old.epoch, 1), (new.epoch, 1)] == [(row.epoch, row.seq) for row in rows]
+    assert [old.epoch] == [row.epoch for row in left]
+
+
+def test_no_database_is_set_aside(path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A file that is no database stays beside the new one; counting begins with a new epoch."""
+    path.parent.mkdir()
+    path.write_bytes(b"not a database at all, " * 100)
+    with Ledger.open(path) as ledger:
+        state = ledger.record(crossing(), NOON)
+
+    assert (1, 1) == (state.seq, state.in_total)
+    assert path.with_name("ledger.db.bad-1").read_bytes().startswith(b"not a database")
+    assert "set aside" in caplog.text
+
+
+def _of_another_program(path: Path) -> None:
+    with sqlite3.connect(path) as db:
+        db.execute("CREATE TABLE theirs (x)")
+    db.close()
+
+
+def _of_a_newer_version(path: Path) -> None:
+    Ledger.open(path).close()
+    with sqlite3.connect(path) as db:
+        db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
+    db.close()
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (_of_another_program, "another program"),
+        (_of_a_newer_version, "install the newer version"),
+        (Path.mkdir, "writable"),
+    ],
+    ids=["other program", "newer schema", "folder"],
+)
+def test_what_is_not_ours_is_refused_and_left_alone(tmp_path: Path, spoil, says: str) -> None:
+    """A sound file of somebody else is neither moved nor written."""
+    path = tmp_path / "ledger.db"
+    spoil(path)
+    with pytest.raises(LedgerError, match=says) as refusal:
+        Ledger.open(path)
+
+    assert "\n" not in str(refusal.value)
+    assert str(path) in str(refusal.value)
+    assert not list(tmp_path.glob("*.bad-*"))
+
+
+def test_a_folder_that_cannot_be_written_is_told_in_one_line(tmp_path: Path) -> None:
+    """Here a file stands where the folder should be."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(LedgerError, match=r"^[^\n]*set ledger\.path[^\n]*$"):
+        Ledger.open(tmp_path / "file" / "ledger.db")
+
+
+def test_one_process_at_a_time(path: Path) -> None:
+    """A ledger that is open is refused, for two would count everybody twice."""
+    with Ledger.open(path), pytest.raises(LedgerError, match="another headcount"):
+        Ledger.open(path)
+    Ledger.open(path).close()
+
+
+def test_a_full_disk_raises_and_counts_nothing_twice(path: Path) -> None:
+    """A crossing that cannot be written is in no total, and the next one is."""
+    with Ledger.open(path) as ledger:
+        ledger.record(crossing(), NOON)
+        pages = ledger._recorder.execute("PRAGMA page_count").fetchone()[0]
+        ledger._recorder.execute(f"PRAGMA max_page_count = {pages}")
+        with pytest.raises(LedgerError, match="free some space"):
+            for _ in range(10_000):
+                last = ledger.record(crossing(), NOON)
+        kept = ledger.state(NOON)
+        ledger._recorder.execute("PRAGMA max_page_count = 1000000")
+        next_one = ledger.record(crossing(), NOON)
+
+    assert last == kept
+    assert last.seq + 1 == next_one.seq == next_one.in_total
+
+
+def test_a_large_file_drops_delivered_crossings_only(path: Path) -> None:
+    """Above max_mb the oldest delivered ones go; waiting ones and totals stay."""
+    with Ledger.open(path, max_mb=0) as ledger:
+        for _ in range(9):
+            epoch = ledger.record(crossing(), NOON).epoch
+        ledger.acknowledge(epoch, 4)
+        ledger.acknowledge(epoch, 6)
+        rows = ledger.pending(100)
+        state = ledger.state(NOON)
+        kept = ledger._shared.execute("SELECT min(seq), count(*) FROM crossings").fetchone()
+
+    assert [7, 8, 9] == [row.seq for row in rows]
+    assert (9, 9) == (state.seq, state.in_total)
+    assert (7, 3) == kept
+
+
+def test_recording_and_freeing_at_once(path: Path) -> None:
+    """One thread records while another reads and frees: no row is lost, none stays."""
+    freed = []
+
+    def drain(ledger: Ledger, done: threading.Event) -> None:
+        while not done.is_set() or ledger.backlog():
+            for row in ledger.pending(10):
+                freed.append(row.seq)
+                ledger.acknowledge(row.epoch, row.seq)
+
+    with Ledger.open(path) as ledger:
+        done = threading.Event()
+        thread = threading.Thread(target=drain, args=(ledger, done))
+        thread.start()
+        for _ in range(60):
+            ledger.record(crossing(), NOON)
+        done.set()
+        thread.join(20)
+        total = ledger.state(NOON).in_total
+
+    assert 60 == total
+    assert list(range(1, 61)) == freed
+
+
+def test_identity_prefers_the_board_and_hides_the_number(tmp_path: Path) -> None:
+    """Board before machine-id before nothing; a boot always has an id."""
+    board = tmp_path / "sys/firmware/devicetree/base/serial-number"
+    machine = tmp_path / "etc/machine-id"
+    identities = [machine_identity(tmp_path)]
+    for path, text in ((machine, "abc\n"), (board, "10000000deadbeef\0")):
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        identities.append(machine_identity(tmp_path))
+
+    assert identities[0] is None
+    assert 3 == len(set(identities))
+    assert "deadbeef" not in str(identities)
+    assert boot_identity(tmp_path) == boot_identity(tmp_path) != ""

@@ -1,0 +1,226 @@
+"""A recipe: one TOML file that says how a detector is trained, read once into frozen sections.
+
+An unknown key, a missing key or a value of the wrong kind is a `ConfigError` with file and line.
+The recipe travels inside each checkpoint, so that a model can tell how it was made.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import tomllib
+import types
+import typing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+from edge.contract.ssd import PriorMap, PriorSpec
+from edge.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """The detector's input in pixels."""
+
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """The network: `width` multiplies all channels, `init` names a weights file or is empty."""
+
+    width: float = 1.0
+    neck: int = 128  # channels of each head's 1x1 convolution
+    init: str = ""  # npz of the backbone, relative to the data folder
+    frozen: int = 3  # so many first convolutions are not trained
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One set of pictures. `kind` is "csv", "voc" or "scene"; `share` is its part of a batch."""
+
+    name: str
+    kind: str
+    share: float
+    path: str = ""  # relative to the data folder
+    split: str = ""  # a name in the folder's split.csv; empty takes all pictures
+    count: int = 0  # pictures drawn by kind "scene"
+    seed: int = 0  # of kind "scene"
+    width: int = 400  # pixels, of kind "scene"; a camera's 4:3
+    height: int = 300
+    overhead: bool = False  # no up or down in the picture: flip it vertically, too
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """The pictures on which the best checkpoint is chosen."""
+
+    path: str
+    split: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Augment:
+    """Chances and ranges of the augmentation; see `training.data.augment`."""
+
+    zoom: float = 0.5
+    zoom_min: float = 0.22
+    zoom_out: float = 0.15
+    zoom_out_max: float = 1.5
+    aspect: float = 0.3
+    colour: float = 0.7
+    grey: float = 0.15
+    dark: float = 0.12
+    blur: float = 0.2
+    noise: float = 0.25
+    jpeg: float = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class Loss:
+    """How priors meet heads, and what a miss costs."""
+
+    positive_iou: float = 0.5
+    negative_iou: float = 0.4
+    negatives: float = 3.0  # hard negatives for each positive, over the batch
+    min_side: float = 4.0  # pixels of the input: a smaller head is ignored
+    min_visible: float = 0.5  # a head cut by more is ignored
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """The loop."""
+
+    steps: int
+    batch: int = 16
+    lr_heads: float = 1e-3
+    lr_backbone: float = 3e-4
+    weight_decay: float = 1e-4
+    warmup: int = 150
+    clip: float = 5.0
+    ema: float = 0.998
+    seed: int = 1
+    check_every: int = 250  # steps between checkpoints, each with a validation
+    log_every: int = 20
+    threads: int = 1
+    bfloat16: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """All sections of one recipe file."""
+
+    input: Input
+    prior: tuple[PriorMap, ...]
+    model: Model
+    source: tuple[Source, ...]
+    validation: Validation
+    fit: Fit
+    augment: Augment = field(default_factory=Augment)
+    loss: Loss = field(default_factory=Loss)
+
+    @property
+    def spec(self) -> PriorSpec:
+        """The priors that go into the manifest."""
+        return PriorSpec(self.input.width, self.input.height, self.prior)
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON object for the checkpoint."""
+        data: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(self)))
+        return data
+
+
+def load_recipe(path: Path) -> Recipe:
+    """Read a recipe file.
+
+    Raises:
+        ConfigError: no such file, not TOML, an unknown or missing key, a wrong value.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise ConfigError(f"{path}: cannot be read: {error.strerror}") from error
+    try:
+        data = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return read_recipe(data, str(path), text)
+
+
+def read_recipe(data: dict[str, Any], name: str = "recipe", text: str = "") -> Recipe:
+    """Check a recipe's values and freeze them; `text` gives the lines of the messages."""
+    recipe = _build(Recipe, data, _Where(name, text, ""))
+    shares = sum(source.share for source in recipe.source)
+    if not recipe.source or abs(shares - 1) > 1e-3:
+        raise ConfigError(f"{name}: the shares of the sources add up to {shares:g}; make it 1")
+    for source in recipe.source:
+        if source.kind not in ("csv", "voc", "scene"):
+            raise ConfigError(f"{name}: source {source.name!r}: kind must be csv, voc or scene")
+    if recipe.fit.steps < 1 or recipe.fit.batch < 1:
+        raise ConfigError(f"{name}: [fit] steps and batch must be at least 1")
+    return recipe
+
+
+@dataclass(frozen=True, slots=True)
+class _Where:
+    name: str
+    text: str
+    section: str
+
+    def into(self, key: str) -> _Where:
+        return _Where(self.name, self.text, f"{self.section}.{key}".strip("."))
+
+    def error(self, key: str, message: str) -> ConfigError:
+        number = self._line(key)
+        place = f"{self.name}:{number}" if number else self.name
+        return ConfigError(f"{place}: {self.into(key).section}: {message}")
+
+    def _line(self, key: str) -> int:
+        """Line of the key within its section, 0 when it is not to be found."""
+        section = ""
+        for number, line in enumerate(self.text.splitlines(), start=1):
+            if header := re.match(r"\s*\[+\s*([\w.]+)\s*\]+", line):
+                section = header[1]
+                if f"{self.section}.{key}".strip(".") == section:
+                    return number
+            elif section == self.section and re.match(rf"\s*{re.escape(key)}\s*=", line):
+                return number
+        return 0
+
+
+def _build(kind: type[T], data: Any, where: _Where) -> T:
+    if not isinstance(data, dict):
+        raise ConfigError(f"{where.name}: {where.section} must be a table")
+    hints = typing.get_type_hints(kind)
+    for key in data:
+        if key not in hints:
+            raise where.error(key, f"unknown key; known are {', '.join(sorted(hints))}")
+    for item in dataclasses.fields(kind):  # type: ignore[arg-type]
+        needed = item.default is dataclasses.MISSING and item.default_factory is dataclasses.MISSING
+        if needed and item.name not in data:
+            raise ConfigError(f"{where.name}: {where.into(item.name).section} is missing")
+    values = {key: _value(hints[key], value, where, key) for key, value in data.items()}
+    try:
+        return kind(**values)
+    except ValueError as error:
+        raise ConfigError(f"{where.name}: {where.section}: {error}") from error
+
+
+def _value(hint: Any, value: Any, where: _Where, key: str) -> Any:
+    if dataclasses.is_dataclass(hint):
+        return _build(typing.cast(type[Any], hint), value, where.into(key))
+    if isinstance(hint, types.GenericAlias):
+        inner = typing.get_args(hint)[0]
+        if not isinstance(value, list | tuple):
+            raise where.error(key, "must be a list")
+        return tuple(_value(inner, entry, where, key) for entry in value)
+    if hint is float and isinstance(value, int) and not isinstance(value, bool):
+        return float(value)
+    if type(value) is not hint:
+        raise where.error(key, f"must be {hint.__name__}, not {value!r}")
+    return value

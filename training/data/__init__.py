@@ -1,0 +1,1 @@
+"""Pictures with head boxes: readers, checks, cache, augmentation, sampling."""

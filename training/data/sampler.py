@@ -1,0 +1,75 @@
+"""Which pictures make up batch k: a pure function of the seed and k.
+
+Nothing is carried from step to step, so a resumed run sees the very batches that an
+uninterrupted one does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from training.config import Recipe, Source
+from training.data.augment import View, augment
+from training.data.cache import Picture, Renderer, load_pictures, rendered_pool
+from training.data.heads import Sample, read_heads
+from training.data.voc import read_voc
+
+READERS: dict[str, Callable[[Path, str], list[Sample]]] = {"csv": read_heads, "voc": read_voc}
+
+
+@dataclass(frozen=True, slots=True)
+class Pool:
+    """One source's pictures in memory."""
+
+    source: Source
+    pictures: Sequence[Picture]
+
+
+def load_pools(recipe: Recipe, data: Path, cache: Path, render: Renderer) -> list[Pool]:
+    """Load every source of a recipe.
+
+    Args:
+        recipe: names the sources.
+        data: the folder to which their paths are relative.
+        cache: a folder for rendered pools.
+        render: draws the pictures of sources of kind "scene".
+    """
+    pools = []
+    for source in recipe.source:
+        if source.kind == "scene":
+            size = (source.width, source.height)
+            name = f"scene-{source.count}-{source.seed}-{size[0]}x{size[1]}.npz"
+            pictures = rendered_pool(
+                render, count=source.count, seed=source.seed, size=size, file=cache / name
+            )
+        else:
+            pictures = load_pictures(READERS[source.kind](data / source.path, source.split))
+        pools.append(Pool(source, pictures))
+    return pools
+
+
+def batch(pools: Sequence[Pool], recipe: Recipe, step: int) -> list[View]:
+    """The views of one step: sources by their shares, pictures by chance."""
+    rng = np.random.default_rng((recipe.fit.seed, step))
+    owners = rng.choice(len(pools), recipe.fit.batch, p=_shares(pools))
+    return [_draw(rng, pools[owner], recipe) for owner in owners]
+
+
+def _shares(pools: Sequence[Pool]) -> list[float]:
+    total = sum(pool.source.share for pool in pools)
+    return [pool.source.share / total for pool in pools]
+
+
+def _draw(rng: np.random.Generator, pool: Pool, recipe: Recipe) -> View:
+    return augment(
+        rng,
+        pool.pictures[rng.integers(len(pool.pictures))],
+        (recipe.input.width, recipe.input.height),
+        recipe.augment,
+        min_visible=recipe.loss.min_visible,
+        overhead=pool.source.overhead,
+    )
