@@ -41,11 +41,14 @@ def main() -> None:
         for video in VIDEOS:
             report = audit(Path(options.data), video, bundle)
             sides = [
-                "/".join(str(report[way][key]) for key in ("tp", "fn", "fp")) for way in ("in", "out")
+                "/".join(str(report[way][key]) for key in ("tp", "fn", "fp"))
+                for way in ("in", "out")
             ]
             tp, fn, fp = (report[key] for key in ("tp", "fn", "fp"))
             name = bundle.name if bundle else "default"
-            print(f"| {name} | {video} | {tp + fn} | {tp} | {fn} | {fp} | {sides[0]} | {sides[1]} |")
+            print(
+                f"| {name} | {video} | {tp + fn} | {tp} | {fn} | {fp} | {sides[0]} | {sides[1]} |"
+            )
 
 
 if __name__ == "__main__":

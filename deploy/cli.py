@@ -20,7 +20,7 @@ from edge.errors import CallError, HeadcountError, WorldError
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code: 0 done, 1 the world is wrong, 2 the call is."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     verb: Callable[[argparse.Namespace], int] = options.verb
     try:
         return verb(options)
@@ -29,7 +29,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return error.exit_code
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The command line, all verbs."""
     parser = argparse.ArgumentParser(prog="headcount-deploy", description=__doc__)
     parser.add_argument("--version", action="version", version=f"headcount {__version__}")
     verbs = parser.add_subparsers(required=True, metavar="VERB")

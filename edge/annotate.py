@@ -33,7 +33,9 @@ class Annotator:
         WorldError: the video cannot be written there.
     """
 
-    def __init__(self, path: Path, lines: tuple[Line, ...], size: tuple[int, int], fps: float):
+    def __init__(
+        self, path: Path, lines: tuple[Line, ...], size: tuple[int, int], fps: float
+    ) -> None:
         self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
         if not self._writer.isOpened():
             raise WorldError(f"{path}: the video cannot be written; does its folder exist?")
@@ -97,10 +99,6 @@ def _pixel(picture: Image, point: Point | tuple[float, ...]) -> tuple[int, int]:
     return round(float(point[0]) * width), round(float(point[1]) * rows)
 
 
-def _write(
-    picture: Image, text: str, at: tuple[int, int], colour: tuple[int, int, int]
-) -> None:
+def _write(picture: Image, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
     for thickness, ink in ((3, (0, 0, 0)), (1, colour)):  # an outline keeps it legible
-        cv2.putText(
-            picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, ink, thickness, cv2.LINE_AA
-        )
+        cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, ink, thickness, cv2.LINE_AA)

@@ -68,8 +68,6 @@ def build_corridor(
         CallError: a line of no length, an in side on the line, or one name twice.
     """
     aspect = size[0] / size[1]
-    tracker = TrackerSettings(
-        birth_score=score, keep_score=keep_score(score), anchor=config.anchor
-    )
+    tracker = TrackerSettings(birth_score=score, keep_score=keep_score(score), anchor=config.anchor)
     line = LineSettings(config.mode, config.u_turns)
     return Corridor(Tracker(tracker, aspect), LineCounter(lines, line, aspect))

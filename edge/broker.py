@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import socket
 import threading
-import warnings
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
@@ -21,7 +19,8 @@ if TYPE_CHECKING:
 
 _HOST = "127.0.0.1"
 _START_S = 10.0
-_STOP_S = 5.0
+_STOP_S = 2.0
+_LINGER_S = 0.05
 _PLUGINS = {"amqtt.plugins.authentication.AnonymousAuthPlugin": {"allow_anonymous": True}}
 
 
@@ -60,7 +59,6 @@ class EmbeddedBroker:
             ) from error
         for name in ("amqtt", "transitions"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
-        self._port = self._port or _free_port()
         started: Future[None] = Future()
         self._thread = threading.Thread(
             target=self._run, args=(started,), name="embedded-broker", daemon=True
@@ -89,35 +87,65 @@ class EmbeddedBroker:
         self.stop()
 
     def _run(self, started: Future[None]) -> None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            asyncio.run(self._serve(started))
+        asyncio.run(self._serve(started))
 
     async def _serve(self, started: Future[None]) -> None:
         from amqtt.broker import Broker  # noqa: PLC0415
 
         self._loop, self._enough = asyncio.get_running_loop(), asyncio.Event()
-        listener = {"type": "tcp", "bind": f"{_HOST}:{self.port}"}
+        listener = {"type": "external", "bind": _HOST}
         broker = Broker({"listeners": {"default": listener}, "plugins": dict(_PLUGINS)})
+        clients = _Clients(broker)
         try:
             await broker.start()
+            server = await asyncio.start_server(clients.serve, _HOST, self._port or 0)
         except Exception as error:  # noqa: BLE001 - told to the caller of start
             started.set_exception(error)
             return
+        self._port = server.sockets[0].getsockname()[1]
         started.set_result(None)
         await self._enough.wait()
+        server.close()
+        clients.cut_off()
         await _shut_down(broker)
 
 
+class _Clients:
+    """Hands connections to the broker and keeps hold of them, for it lets some go unclosed."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._writers: set[asyncio.StreamWriter] = set()
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serve one client until it goes."""
+        from amqtt.adapters import StreamReaderAdapter, StreamWriterAdapter  # noqa: PLC0415
+
+        self._writers.add(writer)
+        try:
+            await self._broker.external_connected(
+                StreamReaderAdapter(reader), StreamWriterAdapter(writer), "default"
+            )
+        except Exception:  # a client that breaks off at a bad moment
+            logging.getLogger(__name__).debug("client lost", exc_info=True)
+        finally:
+            self._writers.discard(writer)
+            writer.transport.abort()
+
+    def cut_off(self) -> None:
+        """Cut everybody off at once."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+
 async def _shut_down(broker: Broker) -> None:
+    await asyncio.sleep(_LINGER_S)  # the clients' ends are noticed
     try:
         await asyncio.wait_for(broker.shutdown(), _STOP_S)
     except Exception:  # a broker that dies untidily is as gone as any
         logging.getLogger(__name__).debug("untidy end", exc_info=True)
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    for task in rest:
+        task.cancel()
+    await asyncio.gather(*rest, return_exceptions=True)
+    await asyncio.sleep(_LINGER_S)  # the sockets close

@@ -11,15 +11,29 @@ import logging
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge import __version__, app
+from edge.assembly import choose_bundle
+from edge.config import Config, checked_line, read_config
+from edge.demo import demo
+from edge.doctor import examine, tell
 from edge.errors import CallError, HeadcountError
-from edge.types import Line, Point
+from edge.recording import (
+    Options,
+    Outputs,
+    audit_recording,
+    replay_recording,
+    tell_audit,
+    tell_replay,
+)
+from edge.types import Line
+from edge.watch import watch
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code: 0 done, 1 the world is wrong, 2 the call is."""
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     logging.basicConfig(
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(levelname)s %(message)s",
@@ -36,7 +50,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The command line, all verbs."""
     parser = argparse.ArgumentParser(prog="headcount", description=__doc__)
     parser.add_argument("--version", action="version", version=f"headcount {__version__}")
     parser.add_argument("-v", "--verbose", action="store_true", help="log details")
@@ -50,7 +65,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-Verbs = "argparse._SubParsersAction[argparse.ArgumentParser]"
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def _add_run(verbs: Verbs) -> None:
@@ -76,7 +92,7 @@ def _add_demo(verbs: Verbs) -> None:
 def _demo(options: argparse.Namespace) -> int:
     if options.seconds < 0:
         raise CallError(f"--seconds {options.seconds:g}: give 0 (for ever) or more")
-    result = app.demo(options.seconds, options.seed, sys.stderr if options.json else sys.stdout)
+    result = demo(options.seconds, options.seed, sys.stderr if options.json else sys.stdout)
     if options.json:
         print(json.dumps(result.to_json()))
     return 0 if result.right else 1
@@ -99,14 +115,14 @@ def _add_replay(verbs: Verbs) -> None:
 def _replay(options: argparse.Namespace) -> int:
     if (options.source is None) == (options.detections is None):
         raise CallError("replay: give either a SOURCE or --detections FILE")
-    result = app.replay_recording(
+    result = replay_recording(
         options.source,
         _detector_options(options),
         config_path=options.config,
         lines=_lines(options.line, options.in_side),
-        outputs=app.Outputs(options.events, options.save_detections, options.annotate),
+        outputs=Outputs(options.events, options.save_detections, options.annotate),
     )
-    print(json.dumps(result.to_json()) if options.json else app.tell_replay(result))
+    print(json.dumps(result.to_json()) if options.json else tell_replay(result))
     return 0
 
 
@@ -123,8 +139,8 @@ def _add_audit(verbs: Verbs) -> None:
 def _audit(options: argparse.Namespace) -> int:
     if options.line:
         raise CallError("audit: its lines come from the truth file; leave out --line")
-    report = app.audit_recording(options.source, options.truth, _detector_options(options))
-    print(json.dumps(report) if options.json else app.tell_audit(report))
+    report = audit_recording(options.source, options.truth, _detector_options(options))
+    print(json.dumps(report) if options.json else tell_audit(report))
     return 0
 
 
@@ -137,7 +153,7 @@ def _add_watch(verbs: Verbs) -> None:
 
 
 def _watch(options: argparse.Namespace) -> int:
-    app.watch(options.broker, once=options.once, as_json=options.json, out=sys.stdout)
+    watch(options.broker, once=options.once, as_json=options.json, out=sys.stdout)
     return 0
 
 
@@ -149,7 +165,9 @@ def _add_doctor(verbs: Verbs) -> None:
 
 
 def _doctor(options: argparse.Namespace) -> int:
-    return app.doctor(options.config, as_json=options.json, out=sys.stdout)
+    config = read_config(options.config) if options.config else Config()
+    findings = list(examine(config, lambda: choose_bundle(config.detector, must_be_trusted=True)))
+    return tell(findings, as_json=options.json, out=sys.stdout)
 
 
 def _add_config(verb: argparse.ArgumentParser) -> None:
@@ -168,12 +186,10 @@ def _add_detector(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--score", type=float, metavar="S", help="lowest score of a new person, 0..1")
 
 
-def _detector_options(options: argparse.Namespace) -> app.Options:
+def _detector_options(options: argparse.Namespace) -> Options:
     if options.score is not None and not 0 <= options.score <= 1:
         raise CallError(f"--score {options.score:g}: give a number from 0 to 1")
-    return app.Options(
-        options.model, options.device, options.mode, options.score, options.detections
-    )
+    return Options(options.model, options.device, options.mode, options.score, options.detections)
 
 
 def _lines(lines: list[str], in_sides: list[str]) -> tuple[Line, ...]:
@@ -190,7 +206,7 @@ def _lines(lines: list[str], in_sides: list[str]) -> tuple[Line, ...]:
 def _line(name: str, text: str, side: str) -> Line:
     x1, y1, x2, y2 = _numbers("--line", text, 4)
     x, y = _numbers("--in-side", side, 2)
-    return app.checked_line(Line(name, Point((x1, y1)), Point((x2, y2)), Point((x, y))))
+    return checked_line(Line(name, (x1, y1), (x2, y2), (x, y)))
 
 
 def _numbers(option: str, text: str, count: int) -> list[float]:

@@ -10,9 +10,10 @@ from __future__ import annotations
 import datetime
 import sys
 import tomllib
+import zoneinfo
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from edge.config_reader import Reader, keys_of
 from edge.config_rules import (
@@ -110,17 +111,17 @@ class CountingConfig:
     """What counts as a crossing."""
 
     mode: Annotated[
-        str,
+        Literal["immediate", "deferred"],
         text("immediate|deferred", "`immediate` or `deferred`"),
         "`immediate` counts as soon as the crossing is certain; `deferred` when the person "
         "leaves the view, who then counts once at most.",
     ] = "immediate"
     anchor: Annotated[
-        str,
-        text("auto|centre|top|bottom", "`auto`, `centre`, `top` or `bottom`"),
-        "The point of a box that must cross. `auto`: as the bundle says, centre of a head or "
-        "bottom of a body.",
-    ] = "auto"
+        Literal["centre", "top", "bottom"],
+        text("centre|top|bottom", "`centre`, `top` or `bottom`"),
+        "The point of a person's box that must cross: `centre` for heads seen from above; "
+        "`bottom`, the feet, where whole bodies are seen from the side.",
+    ] = "centre"
     u_turns: Annotated[
         bool,
         FLAG,
@@ -182,6 +183,10 @@ class SiteConfig:
         OPENING_HOURS,
         "When people are expected; empty: always. Counting never stops.",
     ] = ()
+
+    def zone(self) -> zoneinfo.ZoneInfo | None:
+        """The time zone; None for that of the machine."""
+        return zoneinfo.ZoneInfo(self.timezone) if self.timezone else None
 
 
 @dataclass(frozen=True, slots=True)

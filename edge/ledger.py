@@ -23,7 +23,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -64,11 +64,24 @@ class OutboxRow:
     out_total: int
 
 
-def local_day(moment: datetime, site: SiteConfig) -> str:
-    """The day, as 2026-11-20, that a moment belongs to at the site."""
-    zone = ZoneInfo(site.timezone) if site.timezone else None  # None: that of the machine
-    starts = timedelta(hours=site.day_starts.hour, minutes=site.day_starts.minute)
-    return (moment.astimezone(zone).replace(tzinfo=None) - starts).date().isoformat()
+@dataclass(frozen=True, slots=True)
+class LocalDay:
+    """When "today" begins at the site: `starts` after midnight in `zone` (None: the machine's)."""
+
+    zone: tzinfo | None = None
+    starts: timedelta = timedelta()
+
+    @classmethod
+    def at(cls, site: SiteConfig) -> LocalDay:
+        """The day of a configured site."""
+        zone = ZoneInfo(site.timezone) if site.timezone else None
+        starts = timedelta(hours=site.day_starts.hour, minutes=site.day_starts.minute)
+        return cls(zone, starts)
+
+    def of(self, moment: datetime) -> str:
+        """The day, as 2026-11-20, that a moment belongs to."""
+        wall = moment.astimezone(self.zone).replace(tzinfo=None)
+        return (wall - self.starts).date().isoformat()
 
 
 class Ledger:
@@ -81,7 +94,7 @@ class Ledger:
         recorder: sqlite3.Connection,
         shared: sqlite3.Connection,
         *,
-        site: SiteConfig,
+        day: LocalDay,
         max_mb: float,
         boot: str,
     ) -> None:
@@ -89,7 +102,7 @@ class Ledger:
         self._file_lock = lock
         self._recorder, self._recorder_lock = recorder, threading.Lock()
         self._shared, self._shared_lock = shared, threading.Lock()
-        self._site = site
+        self._day = day
         self._max_mb = max_mb
         self._boot = boot
 
@@ -99,7 +112,7 @@ class Ledger:
         path: Path,
         *,
         lines: Iterable[str] = (),
-        site: SiteConfig | None = None,
+        day: LocalDay | None = None,
         max_mb: float = 256,
         machine: str | None = None,
         boot: str | None = None,
@@ -110,7 +123,7 @@ class Ledger:
         Args:
             path: the SQLite file; `-wal`, `-shm` and `.lock` lie beside it.
             lines: lines to show with zero totals before their first crossing.
-            site: says when today begins; midnight of the machine without it.
+            day: when today begins; at midnight of the machine without it.
             max_mb: size from which on the oldest delivered crossings are dropped.
             machine: what the epoch is bound to; this machine without it.
             boot: what monotonic times are bound to; this boot without it.
@@ -130,8 +143,8 @@ class Ledger:
                 recorder.executemany("INSERT OR IGNORE INTO lines VALUES (?, 0, 0)", names)
                 shared = ledger_file.connect(path)
             undo.pop_all()
-        site, boot = site or SiteConfig(), boot or boot_identity()
-        return cls(path, lock, recorder, shared, site=site, max_mb=max_mb, boot=boot)
+        day, boot = day or LocalDay(), boot or boot_identity()
+        return cls(path, lock, recorder, shared, day=day, max_mb=max_mb, boot=boot)
 
     def __enter__(self) -> Ledger:
         return self
@@ -172,7 +185,7 @@ class Ledger:
             inserted = db.execute(_INSERT, self._row(crossing, ts, head))
             db.execute("INSERT INTO outbox VALUES (?)", (inserted.lastrowid,))
             db.execute(_ADD_TO_LINE, (crossing.line, *step))
-            db.execute(_ADD_TO_DAY, (local_day(ts, self._site), *step))
+            db.execute(_ADD_TO_DAY, (self._day.of(ts), *step))
             return self._read_state(db, utc)
 
     def _row(
@@ -209,8 +222,9 @@ class Ledger:
         epoch, seq, in_total, out_total = db.execute(
             "SELECT epoch, seq, in_total, out_total FROM ledger"
         ).fetchone()
-        day = local_day(utc, self._site)
-        today = db.execute("SELECT in_total, out_total FROM days WHERE name = ?", (day,)).fetchone()
+        today = db.execute(
+            "SELECT in_total, out_total FROM days WHERE name = ?", (self._day.of(utc),)
+        ).fetchone()
         in_today, out_today = today or (0, 0)
         lines = db.execute("SELECT name, in_total, out_total FROM lines ORDER BY name").fetchall()
         return CountState(

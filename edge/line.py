@@ -250,7 +250,8 @@ def _close(line: _Geometry, walk: _Walk, track: Track) -> None:
     if walk.last is not None and walk.last.depth * depth < 0:
         walk.passage = walk.last  # it left the picture on the other side
     left = not (0 < track.anchor[0] < 1 and 0 < track.anchor[1] < 1)
-    if walk.past < LOOKS and not left: return
+    if walk.past < LOOKS and not left:
+        return
     if walk.side * depth < 0 and abs(depth) >= JITTER * min(line.size(track)):
         _cross(line, walk, track, depth)
 

@@ -74,12 +74,17 @@ class Lost:
 
 
 @dataclass(frozen=True, slots=True)
+class Woken:
+    """Another thread has called `wake`."""
+
+
+@dataclass(frozen=True, slots=True)
 class _Answer:
     reason: ReasonCode
     window: int
 
 
-Event = Delivered | Message | Subscribed | Lost
+Event = Delivered | Message | Subscribed | Woken | Lost
 _Inbox = queue.SimpleQueue[Event | _Answer]
 
 
@@ -155,9 +160,17 @@ class Connection:
         assert not isinstance(event, _Answer)
         return event
 
+    def wake(self) -> None:
+        """End a wait in `next`; any thread may call it."""
+        self._inbox.put(Woken())
+
     def close(self) -> None:
         """Say goodbye, so that no will is told, and end; never waits long."""
         self._client.end()
+
+    def abort(self) -> None:
+        """End without a goodbye, so that the will is told; never waits long."""
+        self._client.cut()
 
 
 class _VersionError(Exception):
@@ -192,8 +205,11 @@ class _Client(Client):
     def end(self) -> None:
         """Disconnect; a broker that does not take the goodbye is cut off."""
         self.disconnect()
-        if self.ended.wait(_GOODBYE_S):
-            return
+        if not self.ended.wait(_GOODBYE_S):
+            self.cut()
+
+    def cut(self) -> None:
+        """Cut the line."""
         still_open = self.socket()
         if isinstance(still_open, socket.socket):
             with contextlib.suppress(OSError):  # closed this very moment

@@ -11,7 +11,7 @@ from typing import Any
 from edge.annotate import Annotator
 from edge.assembly import build_corridor, choose_bundle, keep_score
 from edge.audit import AuditResult, load_truth, match
-from edge.config import Config, CountingConfig, DetectorConfig, SourceConfig, read_config
+from edge.config import Config, CountingConfig, DetectorConfig, read_config
 from edge.detections_file import DetectionsWriter, read_detections
 from edge.detector import open_detector
 from edge.errors import CallError
@@ -134,9 +134,7 @@ def _open_video(stack: contextlib.ExitStack, uri: str, config: Config) -> _Recor
     bundle = choose_bundle(config.detector, must_be_trusted=False)
     score = bundle.manifest.score if config.detector.score is None else config.detector.score
     video = stack.enter_context(open_source(replace(config.source, uri=uri, loop=False)))
-    detector = stack.enter_context(
-        open_detector(bundle, config.detector, score=keep_score(score))
-    )
+    detector = stack.enter_context(open_detector(bundle, config.detector, score=keep_score(score)))
     return _Recording(detector.detect(video), video.size, video.fps, score)
 
 

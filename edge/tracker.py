@@ -160,7 +160,8 @@ class _Person:
             cost += (resize / RESIZE_SIGMA) ** 2 + math.log(variance / unit**2)
         if (distance > GATE**2 and apart > NEAR**2) or apart > self._reach() ** 2:
             return 0.0
-        return max(WORTH - cost - min(distance, GATE**2), 1e-3)
+        worth = WORTH if self.hits < 3 else 2 * WORTH
+        return max(worth - cost - min(distance, GATE**2), 1e-3)
 
     def _reach(self) -> float:
         if self.hits == 1:

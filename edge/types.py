@@ -83,9 +83,9 @@ class TrackUpdate:
 class Line:
     """A finite counting line from `a` to `b`; `in_side` is any point on the in side.
 
-            in_side
-               *
-        a ----------- b      a person who ends on the side of in_side went in
+        in_side
+           *
+    a ----------- b      a person who ends on the side of in_side went in
     """
 
     name: str

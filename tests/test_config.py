@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import pytest
 from hypothesis import given
@@ -114,6 +115,7 @@ def test_every_key_reaches_its_section() -> None:
         OpeningHours((0, 1, 2, 3, 4), 480, 1200),
         OpeningHours((5,), 1320, 1560),
     ) == config.site.opening_hours
+    assert ZoneInfo("Europe/Berlin") == config.site.zone()
     assert 8000 == config.web.port
 
 
@@ -134,6 +136,7 @@ def test_full_file_leaves_no_default() -> None:
 def test_empty_file_is_all_defaults() -> None:
     """Nothing is required to stand in the file."""
     assert Config() == parse_config("")
+    assert Config().site.zone() is None
 
 
 def test_reference_is_printed_from_the_code() -> None:

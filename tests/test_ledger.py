@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from edge.config import SiteConfig
 from edge.errors import LedgerError
 from edge.identity import boot_identity, machine_identity
-from edge.ledger import Ledger, local_day
+from edge.ledger import Ledger, LocalDay
 from edge.ledger_file import SCHEMA
 from edge.types import Crossing, Direction, LineTotals
 
@@ -123,13 +123,13 @@ def test_only_an_acknowledgement_empties_the_outbox(path: Path) -> None:
 )
 def test_the_day_is_that_of_the_site(moment: str, site: SiteConfig, day: str) -> None:
     """Today begins at `day_starts` in the site's time zone."""
-    assert day == local_day(datetime.datetime.fromisoformat(moment), site)
+    assert day == LocalDay.at(site).of(datetime.datetime.fromisoformat(moment))
 
 
 def test_today_rolls_over_and_survives_a_clock_that_jumps(path: Path) -> None:
     """Midnight begins a new day without a crossing; a wild clock costs no count of the day."""
     night = datetime.datetime(2026, 11, 20, 22, 30, tzinfo=UTC)  # 23:30 in Berlin
-    with Ledger.open(path, site=BERLIN) as ledger:
+    with Ledger.open(path, day=LocalDay.at(BERLIN)) as ledger:
         ledger.record(crossing(), night)
         before, after = ledger.state(night), ledger.state(night + timedelta(hours=1))
         ledger.record(crossing(), datetime.datetime(1970, 1, 1, tzinfo=UTC))

@@ -10,7 +10,6 @@ import dataclasses
 import json
 import re
 import tomllib
-import types
 import typing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -193,7 +192,7 @@ class _Where:
         return 0
 
 
-def _build(kind: type[T], data: Any, where: _Where) -> T:
+def _build(kind: type[T], data: object, where: _Where) -> T:
     if not isinstance(data, dict):
         raise ConfigError(f"{where.name}: {where.section} must be a table")
     hints = typing.get_type_hints(kind)
@@ -211,10 +210,10 @@ def _build(kind: type[T], data: Any, where: _Where) -> T:
         raise ConfigError(f"{where.name}: {where.section}: {error}") from error
 
 
-def _value(hint: Any, value: Any, where: _Where, key: str) -> Any:
+def _value(hint: type[Any], value: object, where: _Where, key: str) -> object:
     if dataclasses.is_dataclass(hint):
         return _build(typing.cast(type[Any], hint), value, where.into(key))
-    if isinstance(hint, types.GenericAlias):
+    if typing.get_origin(hint) is tuple:
         inner = typing.get_args(hint)[0]
         if not isinstance(value, list | tuple):
             raise where.error(key, "must be a list")

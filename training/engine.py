@@ -10,7 +10,6 @@ from __future__ import annotations
 import copy
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -208,7 +207,7 @@ def save(data: dict[str, Any], path: Path) -> None:
     """Write a checkpoint beside and move it into place."""
     beside = path.with_name(path.name + ".part")
     torch.save(data, beside)
-    os.replace(beside, path)
+    beside.replace(path)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -219,7 +218,7 @@ def load(path: Path) -> dict[str, Any]:
     """
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # noqa: BLE001 - torch raises many kinds for a damaged file
+    except Exception as error:
         raise DataError(
             f"{path}: cannot be read as a checkpoint: {error}".split("\n")[0]
         ) from error

@@ -165,7 +165,7 @@ def sides_at_300(boxes: Boxes) -> NDArray[np.float32]:
 
 
 def normalised(picture: Picture) -> Boxes:
-    """The picture's heads, 0..1."""
+    """All of the picture's boxes, ignored ones too, 0..1."""
     rows, columns = picture.image.shape[:2]
     return (picture.boxes / np.array([columns, rows] * 2, np.float32)).astype(np.float32)
 
@@ -240,3 +240,17 @@ def _silent(*_: object) -> None:
 def _coco_box(box: NDArray[np.float32]) -> dict[str, object]:
     x1, y1, x2, y2 = (float(v) * 1000 for v in box)
     return {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
+
+
+def table(scores: Sequence[Score]) -> str:
+    """The scores as text, one line a data set."""
+    head = f"{'data set':<28} {'heads':>6} {'AP50 [95 %]':>20} {'AP':>6} "
+    lines = [head + f"{'>=16':>6} {'AP50 >=16 [95 %]':>20} {'rec@.3':>7} {'false@.3':>8}"]
+    for s in scores:
+        every = f"{s.ap50:.3f} [{s.ap50_low:.2f}, {s.ap50_high:.2f}]"
+        big = f"{s.big_ap50:.3f} [{s.big_ap50_low:.2f}, {s.big_ap50_high:.2f}]"
+        lines.append(
+            f"{s.name[-28:]:<28} {s.heads:>6} {every:>20} {s.ap:>6.3f} "
+            f"{s.big_heads:>6} {big:>20} {s.recall_03:>7.2f} {s.false_03:>8}"
+        )
+    return "\n".join(lines)

@@ -159,12 +159,16 @@ def fsync_folder(folder: Path) -> None:
 
 def _put_in_place(beside: Path, folder: Path) -> None:
     """Move a finished folder to its place; a folder there goes aside first, then away."""
-    if folder.exists():
-        with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as aside:
-            folder.replace(Path(aside) / "old")
+    with tempfile.TemporaryDirectory(prefix=f".{folder.name}.", dir=folder.parent) as aside:
+        old = Path(aside) / "old"
+        if folder.exists():
+            folder.replace(old)
+        try:
             beside.replace(folder)
-    else:
-        beside.replace(folder)
+        except OSError:
+            if old.exists():
+                old.replace(folder)
+            raise
     fsync_folder(folder.parent)
 
 
@@ -183,16 +187,15 @@ def _entry(content: bytes) -> FileEntry:
 
 def _scan(folder: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
     """Names and sizes of all files below, links not followed."""
-    for entry in os.scandir(folder):
-        name = f"{prefix}{entry.name}"
-        mode = entry.stat(follow_symlinks=False).st_mode
-        if stat.S_ISDIR(mode) and prefix.count("/") < _MAX_DEPTH:
-            yield from _scan(Path(entry.path), f"{name}/")
-        elif stat.S_ISREG(mode):
-            yield name, entry.stat(follow_symlinks=False).st_size
+    for path in sorted(folder.iterdir()):
+        name, state = f"{prefix}{path.name}", path.lstat()
+        if stat.S_ISDIR(state.st_mode) and prefix.count("/") < _MAX_DEPTH:
+            yield from _scan(path, f"{name}/")
+        elif stat.S_ISREG(state.st_mode):
+            yield name, state.st_size
         else:
-            kind = "link" if stat.S_ISLNK(mode) else "special file or too deep a folder"
-            raise BundleError(f"{entry.path}: is a {kind}, which no bundle may hold; {_FETCH}")
+            kind = "link" if stat.S_ISLNK(state.st_mode) else "special file or too deep a folder"
+            raise BundleError(f"{path}: is a {kind}, which no bundle may hold; {_FETCH}")
 
 
 def _read_small(path: Path) -> bytes:

@@ -144,7 +144,8 @@ class Manifest:
         need(0 <= self.score <= 1 and 0 <= self.nms <= 1, "score and nms must be 0 to 1")
         need(bool(self.variants), "variants must hold one")
         for path in [*self.files, *(name for v in self.variants for name in (v.xml, v.bin))]:
-            need(bool(_PATH.fullmatch(path)), f"{path!r} is no path within the bundle")
+            good = _PATH.fullmatch(path) and not path.startswith("manifest.")
+            need(bool(good), f"{path!r} is no path of a file within the bundle")
         self._check_priors()
 
     def _check_priors(self) -> None:

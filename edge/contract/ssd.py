@@ -40,7 +40,8 @@ class PriorMap:
     aspect: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.stride < 1 or not self.sizes or min(self.sizes) <= 0 or self.aspect <= 0:
+        positive = all(0 < value < math.inf for value in (self.stride, self.aspect, *self.sizes))
+        if not positive or not self.sizes:
             raise ValueError(f"a prior map needs a stride, sizes and an aspect above 0: {self}")
 
 
@@ -54,7 +55,8 @@ class PriorSpec:
     variances: tuple[float, float] = (0.1, 0.2)
 
     def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1 or not self.maps or min(self.variances) <= 0:
+        positive = all(0 < v < math.inf for v in (self.width, self.height, *self.variances))
+        if not positive or not self.maps:
             raise ValueError(f"a prior spec needs an input size, maps and variances: {self}")
 
     @classmethod
@@ -64,15 +66,10 @@ class PriorSpec:
         Raises:
             ValueError: a field is missing, unknown, or of the wrong kind.
         """
-        try:
-            maps = tuple(
-                PriorMap(int(m["stride"]), tuple(map(float, m["sizes"])), float(m["aspect"]))
-                for m in data["maps"]
-            )
-            first, second = map(float, data["variances"])
-            return cls(int(data["width"]), int(data["height"]), maps, (first, second))
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"the prior spec is incomplete: {error!r}") from error
+        width, height, maps, variances = _fields(data, ("width", "height", "maps", "variances"))
+        first, second = _numbers(variances, 2)
+        levels = tuple(_prior_map(level) for level in _list(maps))
+        return cls(_whole(width), _whole(height), levels, (first, second))
 
     def to_json(self) -> dict[str, Any]:
         """A JSON object with the fields of this class."""
@@ -90,6 +87,37 @@ class PriorSpec:
         """Hex digest of the priors, rounded to 1e-6 so that every platform agrees."""
         grid = np.rint(priors(self).astype(np.float64) * 1e6).astype("<i4")
         return hashlib.sha256(grid.tobytes()).hexdigest()
+
+
+def _prior_map(data: object) -> PriorMap:
+    stride, sizes, aspect = _fields(data, ("stride", "sizes", "aspect"))
+    return PriorMap(_whole(stride), _numbers(sizes), _numbers([aspect])[0])
+
+
+def _fields(data: object, names: tuple[str, ...]) -> list[object]:
+    if not isinstance(data, Mapping) or set(data) != set(names):
+        raise ValueError(f"a prior spec or map must have the fields {', '.join(names)}: {data}")
+    return [data[name] for name in names]
+
+
+def _list(value: object) -> list[object]:
+    if not isinstance(value, list | tuple):
+        raise ValueError(f"must be a list: {value}")
+    return list(value)
+
+
+def _numbers(value: object, count: int | None = None) -> tuple[float, ...]:
+    values = _list(value)
+    numbers = [float(v) for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
+    if len(numbers) != len(values) or count not in (None, len(values)):
+        raise ValueError(f"must be a list of {count or ''} numbers: {value}".replace("  ", " "))
+    return tuple(numbers)
+
+
+def _whole(value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise ValueError(f"must be a whole number: {value}")
+    return value
 
 
 @lru_cache(maxsize=16)
@@ -136,12 +164,14 @@ def iou_matrix(first: Boxes, second: Boxes) -> Array:
     side = np.maximum(high - low, 0)
     inter = side[..., 0] * side[..., 1]
     union = _area(first)[:, None] + _area(second)[None, :] - inter
-    return (inter / np.maximum(union, 1e-12)).astype(np.float32)
+    overlap: Array = (inter / np.maximum(union, 1e-12)).astype(np.float32)
+    return overlap
 
 
 def _area(boxes: Boxes) -> Array:
     side = np.maximum(boxes[:, 2:] - boxes[:, :2], 0)
-    return side[:, 0] * side[:, 1]
+    area: Array = side[:, 0] * side[:, 1]
+    return area
 
 
 def nms(boxes: Boxes, scores: Array, iou: float) -> NDArray[np.intp]:

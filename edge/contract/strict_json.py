@@ -51,7 +51,7 @@ def _finite(text: str) -> float:
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     table = dict(pairs)
-    need(len(table) == len(pairs), f"holds a key twice among {', '.join(sorted(table))}")
+    need(len(table) == len(pairs), f"holds a key twice among {sorted(table)}")
     return table
 
 
@@ -71,7 +71,7 @@ def record(kind: Callable[..., T], data: object, readers: Mapping[str, Reader]) 
     """Read an object that has just the keys of `readers` into a dataclass."""
     table = mapping(data)
     for key in table:
-        need(key in readers, f"{key} is unknown: made for another version of headcount")
+        need(key in readers, f"{key!r} is unknown: made for another version of headcount")
     values = {}
     for key, read in readers.items():
         need(key in table, f"{key} is missing")

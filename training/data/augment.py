@@ -134,8 +134,9 @@ def _look(
     shrink = part.shape[1] > size[0]
     image = cv2.resize(part, size, interpolation=cv2.INTER_AREA if shrink else cv2.INTER_LINEAR)
     shift = np.array([window.x, window.y] * 2, np.float32)
-    boxes = (picture.boxes - shift) / np.array([window.width, window.height] * 2, np.float32)
-    cut = np.clip(boxes, 0, 1)
+    scale = np.array([window.width, window.height] * 2, np.float32)
+    boxes = ((picture.boxes - shift) / scale).astype(np.float32)
+    cut = np.clip(boxes, 0, 1).astype(np.float32)
     visible = _areas(cut) / np.maximum(_areas(boxes), 1e-12)
     keep = visible > 0.05
     ignore = picture.ignore | (visible < min_visible)
@@ -149,24 +150,20 @@ def _areas(boxes: Boxes) -> NDArray[np.float32]:
 
 
 def _flip(rng: Rng, view: View, overhead: bool) -> View:
-    image, boxes = view.image, view.boxes
+    image, boxes = view.image, view.boxes.copy()
     across, down = rng.random() < 0.5, rng.random() < 0.5
     if across:
-        image, boxes = (
-            image[:, ::-1],
-            np.stack([1 - boxes[:, 2], boxes[:, 1], 1 - boxes[:, 0], boxes[:, 3]], axis=1),
-        )
+        image = image[:, ::-1]
+        boxes[:, [0, 2]] = 1 - boxes[:, [2, 0]]
     if down and overhead:
-        image, boxes = (
-            image[::-1],
-            np.stack([boxes[:, 0], 1 - boxes[:, 3], boxes[:, 2], 1 - boxes[:, 1]], axis=1),
-        )
+        image = image[::-1]
+        boxes[:, [1, 3]] = 1 - boxes[:, [3, 1]]
     return View(view.name, np.ascontiguousarray(image), boxes, view.ignore)
 
 
 def _colours(rng: Rng, image: Image, chances: Augment) -> Image:
     """Gain, offset, gamma by channel; grey; darkness, which crushes the blacks."""
-    ramp = np.linspace(0, 1, 256, dtype=np.float32)[:, None].repeat(3, axis=1)
+    ramp: NDArray[np.floating] = np.linspace(0, 1, 256)[:, None].repeat(3, axis=1)
     if rng.random() < chances.colour:
         gamma, gain = math.exp(rng.uniform(-0.4, 0.4)), math.exp(rng.uniform(-0.4, 0.4))
         tint = np.exp(rng.uniform(-0.15, 0.15, 3)).astype(np.float32)

@@ -5,7 +5,6 @@ Decoding and shrinking a photo costs more than a training step on it.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,7 +79,7 @@ def rendered_pool(
     file.parent.mkdir(parents=True, exist_ok=True)
     beside = file.with_suffix(".part.npz")
     np.savez(beside, stamp=stamp, images=images, owner=owner, boxes=boxes, visible=visible)
-    os.replace(beside, file)
+    beside.replace(file)
     return _unpack(images, owner, boxes, visible)
 
 

@@ -67,7 +67,7 @@ def _shares(pools: Sequence[Pool]) -> list[float]:
 def _draw(rng: np.random.Generator, pool: Pool, recipe: Recipe) -> View:
     return augment(
         rng,
-        pool.pictures[rng.integers(len(pool.pictures))],
+        pool.pictures[int(rng.integers(len(pool.pictures)))],
         (recipe.input.width, recipe.input.height),
         recipe.augment,
         min_visible=recipe.loss.min_visible,

@@ -1,0 +1,183 @@
+"""How the device feels: rate and age of the pictures, warmth, throttling, memory, disk.
+
+What cannot be learned here is None, never zero. Telling it is left to the publisher, which adds
+how many crossings wait.
+"""
+
+from __future__ import annotations
+
+import platform
+import shutil
+import statistics
+import subprocess
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from edge import __version__
+from edge.contract.manifest import Manifest
+from edge.contract.messages import HealthSnapshot
+from edge.types import Sighting
+
+_WINDOW_S = 10.0
+_VCGENCMD_S = 2.0
+# Bits of `vcgencmd get_throttled`; 16 higher stands the same "since boot".
+_THROTTLED = {
+    0: "under-voltage",
+    1: "frequency capped",
+    2: "throttled",
+    3: "soft temperature limit",
+}
+
+
+class HealthMeter:
+    """Notes each picture in the pipeline's thread, tells a snapshot in any other."""
+
+    def __init__(
+        self,
+        ledger: Path,
+        device: str,
+        model: Manifest,
+        *,
+        machine: Machine | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin to measure.
+
+        Args:
+            ledger: its disk is watched.
+            device: what runs the detector.
+            model: what the detector runs.
+            machine: where its files are; this machine without it.
+            clock: gives monotonic seconds, those that `note` is told.
+        """
+        self._ledger = ledger
+        self._device = device
+        self._model = f"{model.name} {model.version}"
+        self._machine = machine or Machine()
+        self._clock = clock
+        self._begun = clock()
+        self._lock = threading.Lock()
+        self._recent: deque[tuple[float, float]] = deque()  # monotonic s, ms
+        self._last: tuple[float, int] | None = None  # monotonic s, index of the frame
+        self._dropped = 0
+        self._versions = _versions()
+
+    def note(self, sighting: Sighting, now: float) -> None:
+        """Take in that a picture went through at monotonic second `now`."""
+        index = sighting.frame.index
+        with self._lock:
+            if self._last is not None:
+                self._dropped += max(0, index - self._last[1] - 1)
+            self._last = (now, index)
+            self._recent.append((now, sighting.ms))
+            self._forget(now)
+
+    def snapshot(self) -> HealthSnapshot:
+        """How things are now; `outbox` is left at 0."""
+        now = self._clock()
+        with self._lock:
+            self._forget(now)
+            times = [ms for _, ms in self._recent if ms > 0]
+            span = min(_WINDOW_S, now - self._begun)
+            fps = len(self._recent) / span if self._last and span > 0 else None
+            age = now - self._last[0] if self._last else None
+            dropped = self._dropped
+        return HealthSnapshot(
+            fps=fps,
+            inference_ms=statistics.median(times) if times else None,
+            device=self._device,
+            camera_age_s=age,
+            dropped=dropped,
+            temperature_c=self._machine.temperature_c(),
+            throttled=self._machine.throttled(),
+            rss_mb=self._machine.rss_mb(),
+            disk_free_mb=_disk_free_mb(self._ledger),
+            outbox=0,
+            versions=self._versions,
+            model=self._model,
+        )
+
+    def _forget(self, now: float) -> None:
+        while self._recent and self._recent[0][0] < now - _WINDOW_S:
+            self._recent.popleft()
+
+
+@dataclass(frozen=True, slots=True)
+class Machine:
+    """Where a machine tells of itself: below `root`, and what asks a Raspberry Pi's firmware."""
+
+    root: Path = Path("/")
+    vcgencmd: str = "vcgencmd"
+
+    def temperature_c(self) -> float | None:
+        """The warmest thermal zone."""
+        found = []
+        for zone in (self.root / "sys/class/thermal").glob("thermal_zone*/temp"):
+            text = _read(zone).strip()
+            if text.lstrip("-").isdigit():
+                found.append(int(text) / 1000)
+        return max(found, default=None)
+
+    def rss_mb(self) -> float | None:
+        """Memory of this process, in MB (10^6 bytes)."""
+        for line in _read(self.root / "proc/self/status").splitlines():
+            if line.startswith("VmRSS:"):
+                return int(line.split()[1]) * 1024 / 1e6
+        return None
+
+    def throttled(self) -> tuple[str, ...] | None:
+        """What a Raspberry Pi holds back for, now or since boot; None on other machines."""
+        command = shutil.which(self.vcgencmd)
+        if command is None:
+            return None
+        try:
+            done = subprocess.run(  # noqa: S603 - no part of it comes from outside
+                [command, "get_throttled"],
+                capture_output=True,
+                text=True,
+                timeout=_VCGENCMD_S,
+                check=False,
+            )
+        except (OSError, subprocess.TimeoutExpired):
+            return None
+        return _flags(done.stdout)
+
+
+def _flags(answer: str) -> tuple[str, ...] | None:
+    _, _, number = answer.strip().partition("throttled=")
+    try:
+        bits = int(number, 16)
+    except ValueError:
+        return None
+    now = [name for bit, name in _THROTTLED.items() if bits >> bit & 1]
+    since = [f"{name} since boot" for bit, name in _THROTTLED.items() if bits >> bit + 16 & 1]
+    return (*now, *since)
+
+
+def _disk_free_mb(path: Path) -> float | None:
+    try:
+        return shutil.disk_usage(path.parent).free / 1e6
+    except OSError:
+        return None
+
+
+def _versions() -> dict[str, str]:
+    found = {"headcount": __version__, "python": platform.python_version()}
+    for package in ("openvino", "paho-mqtt"):
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return ""

@@ -1,0 +1,174 @@
+"""The publisher's thread: opens a connection, serves it until it is lost, opens the next."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from edge.access import Access
+from edge.config import MqttConfig
+from edge.contract.messages import OFFLINE, HealthSnapshot, Topics
+from edge.errors import HeadcountError
+from edge.ledger import Ledger
+from edge.mqtt import Connection, Will
+from edge.publisher.session import Rhythm, Session
+
+_PAUSE_S = 0.1
+_PATIENCE_S = 3.0  # beyond the drain, for a connection that is just being opened
+
+_log = logging.getLogger(__name__)
+
+
+class Publisher:
+    """Delivers from `start` to `stop`. Counting never waits for it."""
+
+    def __init__(
+        self,
+        device: str,
+        config: MqttConfig,
+        ledger: Ledger,
+        *,
+        status: Callable[[], HealthSnapshot],
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+        rhythm: Rhythm | None = None,
+    ) -> None:
+        """Read the password and check the names; nothing is sent yet.
+
+        Args:
+            device: the device's id, unlike that of every other device.
+            config: the broker and the stores.
+            ledger: where the counts are; it stays open until this has ended.
+            status: gives a snapshot for `/health`, every few seconds.
+            clock: gives the wall clock, with a time zone.
+            rhythm: how long to wait for what.
+
+        Raises:
+            CallError: the address or the id is wrong.
+            BrokerError: the password cannot be read.
+            LedgerError: the ledger cannot be read.
+        """
+        self._access = Access.of_config(config)
+        self._version = self._access.protocol
+        self._stores = config.stores
+        self._topics = Topics(device)
+        self._ledger = ledger
+        self._status = status
+        self._clock = clock
+        self._rhythm = rhythm or Rhythm()
+        self._jitter = random.Random(device)
+        known = ledger.state(clock())
+        self._sent = {known.epoch: known.seq}  # earlier runs may have sent all of that
+        self._told = ""
+        self._connection: Connection | None = None
+        self._stopping = threading.Event()
+        self._deadline = 0.0
+        self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
+
+    def __enter__(self) -> Publisher:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.drain(0.0)
+
+    @property
+    def alive(self) -> bool:
+        """Whether its thread runs; false between `start` and `drain` is a defect."""
+        return self._thread.is_alive()
+
+    def start(self) -> None:
+        """Begin; returns at once, also when the broker is away."""
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look into the ledger now instead of in a moment; any thread may call it."""
+        connection = self._connection
+        if connection is not None:
+            connection.wake()
+
+    def drain(self, seconds: float) -> None:
+        """Deliver what waits, for so long at most, say offline, and end.
+
+        What could not be delivered stays in the ledger for the next start.
+        """
+        if self._stopping.is_set():
+            return
+        self._deadline = time.monotonic() + seconds
+        self._stopping.set()
+        self._thread.join(seconds + _PATIENCE_S)
+
+    def _run(self) -> None:
+        first, longest = self._rhythm.reconnect
+        delay = first
+        while not self._over():
+            begun = time.monotonic()
+            try:
+                self._connect_and_serve()
+            except HeadcountError as error:
+                self._tell(f"{error}; counting goes on, crossings wait in the ledger")
+            else:
+                return
+            if time.monotonic() - begun > longest:
+                delay = first
+            if self._stopping.wait(delay * self._jitter.uniform(0.8, 1.0)):
+                time.sleep(_PAUSE_S)
+            delay = min(2 * delay, longest)
+
+    def _over(self) -> bool:
+        """Whether to open no further connection."""
+        if not self._stopping.is_set():
+            return False
+        try:
+            return time.monotonic() >= self._deadline or not self._ledger.pending(1)
+        except HeadcountError:
+            return True
+
+    def _tell(self, message: str) -> None:
+        if message != self._told:  # one line a fault, not one an attempt
+            _log.warning("%s", message)
+        self._told = message
+
+    def _connect_and_serve(self) -> None:
+        """Return once all is said; raise when the connection is lost before."""
+        access = replace(self._access, protocol=self._version)
+        self._version = self._access.protocol  # until this version has proven itself again
+        connection = Connection.open(
+            access,
+            f"headcount-{self._topics.device}",
+            keepalive_s=self._rhythm.keepalive,
+            will=Will(self._topics.availability, OFFLINE),
+        )
+        self._version, self._told = connection.version, ""
+        _log.info("broker %s: connected with MQTT %s", access, connection.version)
+        self._connection = connection
+        try:
+            self._serve(connection)
+            connection.close()
+        finally:
+            self._connection = None
+            connection.abort()  # the will says offline, unless goodbye was said
+
+    def _serve(self, connection: Connection) -> None:
+        session = Session(
+            connection,
+            self._topics,
+            self._stores,
+            self._ledger,
+            self._sent,
+            status=self._status,
+            clock=self._clock,
+            rhythm=self._rhythm,
+        )
+        session.greet()
+        while True:
+            session.step()
+            if self._stopping.is_set() and (
+                session.drained() or time.monotonic() >= self._deadline
+            ):
+                session.say_goodbye()
+                return

@@ -1,0 +1,251 @@
+"""One connection's life: what is in flight, what was sent, what the stores have said.
+
+ledger.pending() --> sent, at most WINDOW rows --> ledger.acknowledge()
+                       |                            when the broker has acknowledged them or,
+                       +-- when the stores are      with stores named, when all stores have
+                           silent: again from the oldest row that waits (go-back-N)
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from edge.contract.messages import (
+    OFFLINE,
+    ONLINE,
+    Ack,
+    CrossingMessage,
+    HealthSnapshot,
+    LineCount,
+    StateMessage,
+    Topics,
+)
+from edge.errors import BrokerError, DataError
+from edge.ledger import Ledger, OutboxRow
+from edge.mqtt import Connection, Delivered, Event, Lost, Message, Subscribed
+from edge.types import CountState
+
+WINDOW = 100  # crossings sent and not yet acknowledged
+CAMERA_SILENT_S = 5.0  # no picture for so long: nobody is counted now
+
+_POLL_S = 0.25  # without being woken
+_GOODBYE_S = 1.0
+_NO_ROW = 0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Rhythm:
+    """How long to wait for what, in seconds."""
+
+    keepalive: int = 10  # a broker that falls silent is noticed after one and a half of it
+    reconnect: tuple[float, float] = (1.0, 5.0)  # first and longest
+    health: float = 5.0
+    resend: tuple[float, float] = (2.0, 30.0)  # without a word of the stores; first and longest
+
+
+class Session:
+    """Serves one connection: `greet`, then `step` until it raises or all is said, `say_goodbye`."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        topics: Topics,
+        stores: tuple[str, ...],
+        ledger: Ledger,
+        sent_up_to: dict[str, int],
+        *,
+        status: Callable[[], HealthSnapshot],
+        clock: Callable[[], datetime],
+        rhythm: Rhythm,
+    ) -> None:
+        self._connection = connection
+        self._topics = topics
+        self._ledger = ledger
+        self._sent_up_to = sent_up_to  # epoch -> seq, over all sessions
+        self._status, self._clock, self._rhythm = status, clock, rhythm
+        self._words: dict[str, dict[str, int]] = {topics.ack(name): {} for name in stores}
+        self._ready = not stores
+        self._in_flight: dict[int, int] = {}  # mid -> id of the row, or _NO_ROW
+        self._sent: deque[OutboxRow] = deque()
+        self._cursor = 0  # id of the row sent last
+        self._late = ledger.state(clock())  # what is in it was recorded before this session
+        self._highest = 0  # id of the latest row ever sent in this session
+        self._published: tuple[CountState, bool] | None = None
+        self._counting = False
+        self._health_due = time.monotonic()
+        self._patience = rhythm.resend[0]
+        self._heard = time.monotonic()
+
+    def greet(self) -> None:
+        """Say that the device is there and ask for the words of the stores."""
+        self._publish(self._topics.availability, ONLINE, retain=True)
+        if self._words:
+            self._connection.subscribe(*self._words)
+
+    def step(self) -> None:
+        """Take in what arrived, free what is delivered, send what is due; waits a moment.
+
+        Raises:
+            BrokerError: the connection is lost, or the broker refuses a topic.
+            LedgerError: the ledger cannot be read or written.
+        """
+        self._take_in(_POLL_S)
+        self._free()
+        self._go_back_on_silence()
+        self._send_retained()
+        self._send_crossings()
+
+    def drained(self) -> bool:
+        """Whether the broker has all there is."""
+        return not self._in_flight and not self._ledger.pending(1, after=self._cursor)
+
+    def say_goodbye(self) -> None:
+        """Say offline, and wait a moment for the broker to have taken it."""
+        self._publish(self._topics.availability, OFFLINE, retain=True)
+        deadline = time.monotonic() + _GOODBYE_S
+        while self._in_flight and time.monotonic() < deadline:
+            self._take_in(_POLL_S)
+
+    def _take_in(self, timeout_s: float) -> None:
+        event = self._connection.next(timeout_s)
+        while event is not None:
+            self._handle(event)
+            event = self._connection.next(0)
+
+    def _handle(self, event: Event) -> None:
+        match event:
+            case Delivered(mid, refusal):
+                if refusal is not None:
+                    raise BrokerError(
+                        f"the broker refuses what {self._topics.device} sends: {refusal}; "
+                        f"let it write headcount/{self._topics.device}/#"
+                    )
+                self._in_flight.pop(mid, None)
+            case Message(topic, payload):
+                self._listen(topic, payload)
+            case Subscribed(refusal):
+                if refusal is not None:
+                    raise BrokerError(
+                        f"the broker refuses to tell {self._topics.device} of its stores: "
+                        f"{refusal}; let it read {', '.join(self._words)}"
+                    )
+                self._ready = True
+            case Lost(reason):
+                raise BrokerError(f"the connection to the broker is lost: {reason}")
+
+    def _listen(self, topic: str, payload: bytes) -> None:
+        """Believe a store's word, if it is one that it can give."""
+        try:
+            ack = Ack.from_json(payload)
+        except DataError as error:
+            _log.warning("%s: ignored: %s", topic, error)
+            return
+        if topic not in self._words or ack.seq > self._sent_up_to.get(ack.epoch, 0):
+            _log.warning("%s: ignored: %s %d was never sent", topic, ack.epoch, ack.seq)
+            return
+        word = self._words[topic]
+        word[ack.epoch] = max(ack.seq, word.get(ack.epoch, 0))
+        everyone = min(said.get(ack.epoch, 0) for said in self._words.values())
+        if self._ledger.acknowledge(ack.epoch, everyone):
+            self._heard, self._patience = time.monotonic(), self._rhythm.resend[0]
+        self._sent = deque(
+            row for row in self._sent if row.epoch != ack.epoch or row.seq > everyone
+        )
+
+    def _free(self) -> None:
+        """Without stores: free what the broker has acknowledged, without a gap."""
+        if self._words:
+            return
+        flying = set(self._in_flight.values())
+        freed: dict[str, int] = {}
+        while self._sent and self._sent[0].id not in flying:
+            row = self._sent.popleft()
+            freed[row.epoch] = row.seq
+        for epoch, seq in freed.items():
+            self._ledger.acknowledge(epoch, seq)
+
+    def _go_back_on_silence(self) -> None:
+        """Send again, ever less often, what the stores should have by now: go-back-N."""
+        now = time.monotonic()
+        if not (self._words and self._sent):
+            self._heard = now
+        elif now - self._heard > self._patience:
+            self._sent.clear()
+            self._cursor = 0
+            self._heard, self._patience = now, min(2 * self._patience, self._rhythm.resend[1])
+
+    def _send_retained(self) -> None:
+        if time.monotonic() >= self._health_due and self._room():
+            self._health_due = time.monotonic() + self._rhythm.health
+            health = replace(self._status(), outbox=self._ledger.backlog())
+            age = health.camera_age_s
+            self._counting = age is not None and age < CAMERA_SILENT_S
+            self._publish(self._topics.health, health.to_json(), retain=True)
+        now = self._clock()
+        current = self._ledger.state(now), self._counting
+        if current != self._published and self._room():
+            self._published = current
+            self._publish(self._topics.state, _state_message(*current, now).to_json(), retain=True)
+
+    def _send_crossings(self) -> None:
+        room = min(WINDOW - len(self._sent), self._room())
+        if not self._ready or room <= 0:
+            return
+        for row in self._ledger.pending(room, after=self._cursor):
+            fresh = row.epoch == self._late.epoch and row.seq > self._late.seq
+            fresh = fresh and row.id > self._highest
+            message = _crossing_message(row, replayed=not fresh)
+            self._publish(self._topics.event, message.to_json(), row=row.id)
+            self._sent.append(row)
+            self._cursor = row.id
+            self._highest = max(self._highest, row.id)
+            self._sent_up_to[row.epoch] = max(row.seq, self._sent_up_to.get(row.epoch, 0))
+
+    def _room(self) -> int:
+        return self._connection.window - len(self._in_flight)
+
+    def _publish(
+        self, topic: str, payload: str, *, retain: bool = False, row: int = _NO_ROW
+    ) -> None:
+        mid = self._connection.publish(topic, payload, retain=retain)
+        self._in_flight[mid] = row
+
+
+def _state_message(state: CountState, counting: bool, now: datetime) -> StateMessage:
+    return StateMessage(
+        in_total=state.in_total,
+        out_total=state.out_total,
+        in_today=state.in_today,
+        out_today=state.out_today,
+        occupancy=state.occupancy,
+        lines={
+            name: LineCount(line.in_total, line.out_total) for name, line in state.lines.items()
+        },
+        epoch=state.epoch,
+        seq=state.seq,
+        ts=now,
+        quality={"counting": counting},
+    )
+
+
+def _crossing_message(row: OutboxRow, *, replayed: bool) -> CrossingMessage:
+    return CrossingMessage(
+        epoch=row.epoch,
+        seq=row.seq,
+        ts=row.ts,
+        ts_source=row.ts_source,
+        line=row.line,
+        direction=row.direction,
+        in_total=row.in_total,
+        out_total=row.out_total,
+        track_s=row.track_s,
+        confidence=row.confidence,
+        replayed=replayed,
+    )

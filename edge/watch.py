@@ -1,0 +1,165 @@
+"""Live counts of all devices of a broker, one plain line a change.
+
+    door         online
+    door         in 12  out 9  inside 3   (today 5 in, 4 out)
+    door         2026-11-20T10:00:00.123Z  in   over entrance   in 12  out 9
+
+It only listens. A broker that goes away later is waited for; one that is not there at first is
+an error.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import TextIO
+
+from edge.access import Access
+from edge.contract.messages import ALL_DEVICES, CrossingMessage, StateMessage, device_of, format_utc
+from edge.errors import BrokerError, DataError
+from edge.mqtt import Connection, Lost, Message, Subscribed
+
+_QUIET_S = 0.5  # without a message after the subscription: all that is retained has come
+_ONCE_S = 10.0  # no longer, on a broker that never falls quiet
+_RETRY_S = 2.0
+_POLL_S = 0.2
+
+_log = logging.getLogger(__name__)
+
+
+def watch(
+    broker_url: str,
+    once: bool,
+    as_json: bool,
+    out: TextIO,
+    *,
+    stop: threading.Event | None = None,
+) -> None:
+    """Print what all devices say.
+
+    Args:
+        broker_url: `mqtt://[user:password@]host[:port]`, or `mqtts://…`.
+        once: print what is retained now, and end.
+        as_json: one JSON object a line: device, kind, payload.
+        out: where the lines go.
+        stop: set it to end; without it only an interrupt ends.
+
+    Raises:
+        CallError: `broker_url` is no address.
+        BrokerError: the broker cannot be reached or refuses.
+    """
+    access = Access.of_url(broker_url)
+    tell = _json_line if as_json else _plain_line
+    stop = stop or threading.Event()
+    connection: Connection | None = _subscribed(access)
+    try:
+        while connection is not None:
+            ended = _listen(connection, tell, out, stop, once=once)
+            connection.close()
+            connection = None if ended else _again(access, stop)
+    except KeyboardInterrupt:
+        return
+    finally:
+        if connection is not None:
+            connection.close()
+
+
+def _subscribed(access: Access) -> Connection:
+    connection = Connection.open(access, f"headcount-watch-{uuid.uuid4().hex[:8]}")
+    connection.subscribe(*ALL_DEVICES)
+    return connection
+
+
+def _again(access: Access, stop: threading.Event) -> Connection | None:
+    """Wait for the broker to come back; None when it is time to stop."""
+    _log.warning("broker %s: lost; waiting for it", access)
+    while not stop.wait(_RETRY_S):
+        try:
+            return _subscribed(access)
+        except BrokerError:
+            continue
+    return None
+
+
+def _listen(
+    connection: Connection,
+    tell: Callable[[Message], str],
+    out: TextIO,
+    stop: threading.Event,
+    *,
+    once: bool,
+) -> bool:
+    """Print until told to stop, or all that is retained is told; False: the broker is lost."""
+    begun = quiet_since = time.monotonic()
+    answered = False
+    while not stop.is_set():
+        event = connection.next(_POLL_S)
+        now = time.monotonic()
+        if isinstance(event, Message):
+            quiet_since = now
+            if event.retained or not once:
+                print(tell(event), file=out, flush=True)
+        elif isinstance(event, Subscribed):
+            answered, quiet_since = True, now
+            if event.refusal is not None:
+                raise BrokerError(f"the broker lets nobody listen: {event.refusal}; see its ACL")
+        elif isinstance(event, Lost):
+            if once:
+                raise BrokerError(f"the connection to the broker is lost: {event.reason}")
+            return False
+        if once and answered and now - quiet_since > _QUIET_S:
+            return True
+        if once and now - begun > _ONCE_S:
+            return True
+    return True
+
+
+def _plain_line(message: Message) -> str:
+    return _printable(f"{device_of(message.topic):12} {_said(message)}")
+
+
+def _said(message: Message) -> str:
+    kind = message.topic.rpartition("/")[2]
+    try:
+        if kind == "state":
+            return _state(StateMessage.from_json(message.payload))
+        if kind == "event":
+            return _crossing(CrossingMessage.from_json(message.payload))
+    except DataError as error:
+        return str(error)
+    return message.payload.decode("utf-8", errors="replace")
+
+
+def _state(state: StateMessage) -> str:
+    doubt = "" if state.quality.get("counting", True) else "   (no pictures: not counting)"
+    return (
+        f"in {state.in_total}  out {state.out_total}  inside {state.occupancy}"
+        f"   (today {state.in_today} in, {state.out_today} out){doubt}"
+    )
+
+
+def _crossing(crossing: CrossingMessage) -> str:
+    late = "   (late)" if crossing.replayed else ""
+    return (
+        f"{format_utc(crossing.ts)}  {crossing.direction:3}  over {crossing.line}"
+        f"   in {crossing.in_total}  out {crossing.out_total}{late}"
+    )
+
+
+def _json_line(message: Message) -> str:
+    text = message.payload.decode("utf-8", errors="replace")
+    try:
+        payload = json.loads(text)
+    except (ValueError, RecursionError):
+        payload = text
+    kind = message.topic.rpartition("/")[2]
+    return json.dumps({"device": device_of(message.topic), "kind": kind, "payload": payload})
+
+
+def _printable(text: str) -> str:
+    """What strangers publish must not steer the terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text)

@@ -1,0 +1,443 @@
+"""The publisher, against a real mosquitto and the embedded broker: everything, once, in order."""
+
+from __future__ import annotations
+
+import contextlib
+import datetime
+import ipaddress
+import os
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+from edge.config import MqttConfig
+from edge.contract.messages import Ack, HealthSnapshot, Topics
+from edge.errors import BrokerError, CallError
+from edge.ledger import Ledger
+from edge.publisher import Publisher, Rhythm
+from edge.types import Crossing, Direction
+from tests.brokers import Broker, Listener, Mosquitto, make_broker, retained, wait_until
+
+NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
+QUICK = Rhythm(reconnect=(0.05, 0.2), health=0.2, resend=(0.3, 1.0))
+HEALTH = HealthSnapshot(
+    fps=10.0,
+    inference_ms=20.0,
+    device="CPU",
+    camera_age_s=0.1,
+    dropped=0,
+    temperature_c=None,
+    throttled=None,
+    rss_mb=50.0,
+    disk_free_mb=1000.0,
+    outbox=0,
+    versions={"headcount": "0"},
+    model="heads 1.0.0",
+)
+
+
+@pytest.fixture(params=["mosquitto", "embedded"])
+def idle_broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
+    """A broker that is not started."""
+    broker = make_broker(request.param, tmp_path)
+    yield broker
+    broker.stop()
+
+
+@pytest.fixture
+def broker(idle_broker: Broker) -> Broker:
+    """A broker that runs."""
+    idle_broker.start()
+    return idle_broker
+
+
+@pytest.fixture
+def mosquitto(tmp_path: Path) -> Iterator[Mosquitto]:
+    with Mosquitto(tmp_path) as broker:
+        yield broker
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.db", lines=["L1"]) as ledger:
+        yield ledger
+
+
+def config(broker: Broker, **settings) -> MqttConfig:
+    """The embedded broker would only be slow to say that it has no MQTT 5."""
+    protocol = "auto" if isinstance(broker, Mosquitto) else "3.1.1"
+    return MqttConfig(**{"url": broker.url, "protocol": protocol, **settings})
+
+
+def publishing(
+    broker: Broker, ledger: Ledger, health: HealthSnapshot = HEALTH, **settings
+) -> Publisher:
+    return Publisher(
+        "door",
+        config(broker, **settings),
+        ledger,
+        status=lambda: health,
+        clock=lambda: NOON,
+        rhythm=QUICK,
+    )
+
+
+def count(ledger: Ledger, crossings: int) -> None:
+    for number in range(crossings):
+        direction = Direction.OUT if number % 3 == 2 else Direction.IN
+        ledger.record(Crossing("L1", direction, number, number / 10, number, 1.0, 0.9), NOON)
+
+
+def test_one_event_a_crossing_and_the_state_after_each(broker: Broker, ledger: Ledger) -> None:
+    """Availability, state and health are there at once; each crossing makes one event."""
+    with Listener(broker.url) as world, publishing(broker, ledger) as publisher:
+        wait_until(lambda: world.state() and world.health(), "first state and health")
+        count(ledger, 6)
+        publisher.wake()
+        wait_until(lambda: len(world.seqs()) == 6, "six events")
+        wait_until(lambda: world.state().seq == 6, "the state after them")
+        wait_until(lambda: ledger.backlog() == 0, "the outbox is empty")
+        wait_until(lambda: world.health().outbox == 0, "health knows it")
+        last = world.crossings()[-1]
+        publisher.drain(5)
+        wait_until(lambda: world.availability() == "offline", "the goodbye")
+
+    assert ["online", "offline"] == [p.decode() for p in world.payloads("availability")]
+    assert [1, 2, 3, 4, 5, 6] == world.seqs()
+    assert (4, 2, "out", False) == (last.in_total, last.out_total, last.direction, last.replayed)
+    assert (4, 2, 2, {"counting": True}) == (
+        world.state().in_total,
+        world.state().out_total,
+        world.state().occupancy,
+        world.state().quality,
+    )
+    assert (4, 2) == (world.state().in_today, world.state().lines["L1"].out_total)
+    assert replace(HEALTH, outbox=0) == world.health()
+
+
+def test_a_newcomer_is_told_the_counts_but_no_old_event(broker: Broker, ledger: Ledger) -> None:
+    """State and availability are retained, also after a clean end; events are not."""
+    count(ledger, 2)
+    with publishing(broker, ledger) as publisher:
+        publisher.drain(5)
+    told = retained(broker.url)
+
+    assert "offline" == told["availability"]
+    assert (2, 0, 1) == (
+        told["state"]["in_total"],
+        told["state"]["out_total"],
+        told["state"]["schema"],
+    )
+    assert "event" not in told
+    assert 0 == ledger.backlog()
+
+
+def test_a_camera_that_is_silent_shows(broker: Broker, ledger: Ledger) -> None:
+    """Without pictures the counts say that nobody counts."""
+    stalled = replace(HEALTH, camera_age_s=60.0)
+    with Listener(broker.url) as world, publishing(broker, ledger, stalled):
+        wait_until(world.state, "a state")
+
+    assert {"counting": False} == world.state().quality
+
+
+def test_a_broker_that_comes_late_is_told_everything(
+    idle_broker: Broker, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Counting goes on without a broker; one line says so; then all arrives, marked as late."""
+    with publishing(idle_broker, ledger) as publisher:
+        count(ledger, 150)
+        wait_until(lambda: "cannot be reached" in caplog.text, "the fault is told")
+        idle_broker.start()
+        with Listener(idle_broker.url) as world:
+            wait_until(lambda: world.state() and world.state().seq == 150, "the last state")
+            wait_until(lambda: ledger.backlog() == 0, "all is delivered")
+            publisher.drain(5)
+
+    assert 1 == caplog.text.count("cannot be reached")
+    assert "counting goes on" in caplog.text
+    assert world.seqs() == sorted(world.seqs())  # the listener may have come after the first
+    assert all(crossing.replayed for crossing in world.crossings())
+
+
+def test_a_broker_that_dies_and_comes_back_loses_nothing(broker: Broker, ledger: Ledger) -> None:
+    """A store that acknowledges what it has gets every crossing, over two deaths of the broker."""
+    stored: set[int] = set()
+    topics = Topics("door")
+    with Listener(broker.url) as world, publishing(broker, ledger, stores=("db",)):
+
+        def store() -> bool:
+            stored.update(world.seqs())
+            if stored:
+                upto = next(n for n in range(1, 99) if n + 1 not in stored)
+                epoch = world.crossings()[0].epoch
+                world.say(topics.ack("db"), Ack(epoch, upto).to_json(), retain=True)
+            return ledger.backlog() == 0
+
+        for death in (1, 2):
+            count(ledger, 10)
+            wait_until(store, "the first half is stored")
+            broker.stop()
+            count(ledger, 10)
+            broker.start()
+            world.await_subscription(1 + death)
+            wait_until(store, "the second half is stored")
+        wait_until(lambda: world.state().seq == 40, "the state after all")
+        wait_until(lambda: world.availability() == "online", "it is back")
+
+    assert set(range(1, 41)) == stored
+
+
+def test_rows_wait_for_all_stores(mosquitto: Mosquitto, ledger: Ledger) -> None:
+    """PUBACK is not enough; silence makes it send again; the slowest store decides."""
+    topics = Topics("door")
+    with Listener(mosquitto.url) as world, publishing(mosquitto, ledger, stores=("a", "b")):
+        wait_until(world.health, "it is connected")
+        count(ledger, 3)
+        wait_until(lambda: world.seqs()[:6] == [1, 2, 3] * 2, "sent, and sent again")
+        epoch = world.crossings()[0].epoch
+        world.say(topics.ack("a"), Ack(epoch, 3).to_json(), retain=True)
+        world.say(topics.ack("b"), Ack(epoch, 2).to_json(), retain=True)
+        wait_until(lambda: ledger.backlog() == 1, "two rows are free")
+        left = ledger.pending(9)
+        world.say(topics.ack("b"), Ack(epoch, 3).to_json(), retain=True)
+        wait_until(lambda: ledger.backlog() == 0, "all rows are free")
+
+    assert [3] == [row.seq for row in left]
+    assert [False] * 3 + [True] * 3 == [crossing.replayed for crossing in world.crossings()[:6]]
+
+
+def test_a_word_that_no_store_can_give_is_ignored(
+    mosquitto: Mosquitto, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Another epoch, more than was sent, or no acknowledgement at all: logged, and nothing lost."""
+    count(ledger, 1)
+    epoch = ledger.state(NOON).epoch
+    topic = Topics("door").ack("db")
+    with Listener(mosquitto.url) as world, publishing(mosquitto, ledger, stores=("db",)):
+        wait_until(world.seqs, "it was sent")
+        for payload in (Ack("0" * 32, 1).to_json(), Ack(epoch, 2).to_json(), "{", "[]"):
+            world.say(topic, payload)
+        wait_until(lambda: caplog.text.count("ignored") >= 4, "all four are refused")
+        kept = ledger.backlog()
+        world.say(topic, Ack(epoch, 1).to_json())
+        wait_until(lambda: ledger.backlog() == 0, "the right word counts")
+
+    assert 1 == kept
+
+
+def test_a_word_given_before_the_start_counts(mosquitto: Mosquitto, ledger: Ledger) -> None:
+    """What a store acknowledged while the device was off is not sent again for ever."""
+    count(ledger, 3)
+    epoch = ledger.state(NOON).epoch
+    with Listener(mosquitto.url) as world:
+        world.say(Topics("door").ack("db"), Ack(epoch, 2).to_json(), retain=True)
+        wait_until(lambda: world.heard, "the word is retained")
+        with publishing(mosquitto, ledger, stores=("db",)):
+            wait_until(lambda: ledger.backlog() == 1, "the word is heard")
+
+
+def test_the_window_is_kept(mosquitto: Mosquitto, ledger: Ledger) -> None:
+    """At most 100 crossings are on their way beyond what the stores have."""
+    count(ledger, 130)
+    with Listener(mosquitto.url) as world, publishing(mosquitto, ledger, stores=("db",)):
+        wait_until(lambda: len(world.seqs()) >= 100, "the window is full")
+        wait_until(lambda: len(world.seqs()) >= 150, "it begins again")
+
+    assert 100 == max(world.seqs())
+
+
+def test_the_right_password_opens_and_a_wrong_one_is_told(
+    tmp_path: Path, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The user comes from the configuration, the password from the first line of a file."""
+    secret, users = tmp_path / "secret", tmp_path / "users"
+    secret.write_text("open sesame\nsecond line\n")
+    tool = ["mosquitto_passwd", "-c", "-b", str(users), "door", "open sesame"]
+    if Mosquitto.program is None:
+        pytest.skip("no mosquitto on PATH or in /usr/sbin")
+    subprocess.run(tool, check=True)
+    users.chmod(0o644)
+    tmp_path.chmod(0o755)
+    settings = ["allow_anonymous false", f"password_file {users}", "user root"]
+    with Mosquitto(tmp_path, settings) as broker:
+        with publishing(broker, ledger, user="door"):
+            wait_until(lambda: "check mqtt.user" in caplog.text, "the refusal is told")
+        count(ledger, 1)
+        with publishing(broker, ledger, user="door", password_file=secret) as publisher:
+            publisher.drain(5)
+
+    assert 0 == ledger.backlog()
+
+
+def _write_certificates(folder: Path) -> None:
+    """An authority (ca.pem) and what it signed for 127.0.0.1 (server.pem, server.key)."""
+    keys = [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
+    names = [x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]) for name in ("ca", "it")]
+    begin = datetime.datetime.now(datetime.UTC) - datetime.timedelta(days=1)
+    for which, file in enumerate(("ca.pem", "server.pem")):
+        certificate = (
+            x509.CertificateBuilder()
+            .subject_name(names[which])
+            .issuer_name(names[0])
+            .public_key(keys[which].public_key())
+            .serial_number(which + 1)
+            .not_valid_before(begin)
+            .not_valid_after(begin + datetime.timedelta(days=9))
+            .add_extension(x509.BasicConstraints(ca=which == 0, path_length=None), critical=True)
+            .add_extension(
+                x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]),
+                critical=False,
+            )
+            .sign(keys[0], hashes.SHA256())
+        )
+        (folder / file).write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
+    (folder / "server.key").write_bytes(
+        keys[1].private_bytes(
+            serialization.Encoding.PEM,
+            serialization.PrivateFormat.PKCS8,
+            serialization.NoEncryption(),
+        )
+    )
+
+
+# paho leaves the socket of a handshake that failed to the garbage collector.
+@pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+def test_tls_needs_the_right_authority(
+    tmp_path: Path, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """`mqtts` with `mqtt.ca` delivers; without it the broker is not trusted, and that is told."""
+    _write_certificates(tmp_path)
+    settings = [
+        "allow_anonymous true",
+        "user root",
+        f"certfile {tmp_path / 'server.pem'}",
+        f"keyfile {tmp_path / 'server.key'}",
+    ]
+    count(ledger, 1)
+    with Mosquitto(tmp_path, settings, "mqtts") as broker:
+        with publishing(broker, ledger):
+            wait_until(lambda: "set mqtt.ca" in caplog.text, "the distrust is told")
+        kept = ledger.backlog()
+        with publishing(broker, ledger, ca=tmp_path / "ca.pem") as publisher:
+            publisher.drain(5)
+        left = ledger.backlog()
+        with publishing(broker, ledger, ca=tmp_path / "server.key"):
+            wait_until(lambda: "see mqtt.ca" in caplog.text, "a file without certificates is told")
+
+    assert (1, 0) == (kept, left)
+
+
+def test_a_broker_that_refuses_the_topic_is_told_and_nothing_is_freed(
+    tmp_path: Path, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An access list without this device: MQTT 5 says so, and the crossing waits."""
+    (tmp_path / "acl").write_text("topic readwrite headcount/other/#\n")
+    (tmp_path / "acl").chmod(0o600)
+    count(ledger, 1)
+    settings = ["allow_anonymous true", "user root", f"acl_file {tmp_path / 'acl'}"]
+    with Mosquitto(tmp_path, settings) as broker, publishing(broker, ledger):
+        wait_until(lambda: "let it write headcount/door/#" in caplog.text, "the refusal is told")
+
+    assert 1 == ledger.backlog()
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "says"),
+    [
+        ({"url": "broker.local"}, CallError, "mqtt://host"),
+        ({"url": "http://broker"}, CallError, "mqtt://host"),
+        ({"url": "mqtt://broker:port"}, CallError, "mqtt://host"),
+        ({"password_file": Path("/nowhere/secret")}, BrokerError, "mqtt.password_file"),
+    ],
+    ids=["no scheme", "http", "port", "password"],
+)
+def test_a_wrong_configuration_is_told_at_once(ledger, settings, error, says) -> None:
+    """One line, before anything is sent."""
+    with pytest.raises(error, match=rf"^[^\n]*{says}[^\n]*$"):
+        Publisher(
+            "door",
+            MqttConfig(**{"url": "mqtt://localhost", **settings}),
+            ledger,
+            status=lambda: HEALTH,
+        )
+
+
+def test_it_ends_in_time_when_the_broker_is_away(ledger: Ledger) -> None:
+    """What cannot be delivered stays; the end waits for the drain and no longer."""
+    count(ledger, 1)
+    away = MqttConfig(url="mqtt://127.0.0.1:1")
+    with Publisher("door", away, ledger, status=lambda: HEALTH, rhythm=QUICK) as publisher:
+        publisher.drain(0.3)
+        ended = not publisher.alive
+
+    assert ended
+    assert 1 == ledger.backlog()
+
+
+def test_what_is_no_broker_is_told(ledger: Ledger, caplog: pytest.LogCaptureFixture) -> None:
+    """A port that answers with garbage is named, and tried again."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        url = f"mqtt://127.0.0.1:{server.getsockname()[1]}"
+        with Publisher("door", MqttConfig(url=url), ledger, status=lambda: HEALTH, rhythm=QUICK):
+            for _ in range(4):
+                peer, _ = server.accept()
+                with contextlib.closing(peer):
+                    peer.recv(100)
+                    peer.sendall(b"\x20\x04\xff\xff\xff\xffHTTP/1.1 400 Bad Request")
+            wait_until(lambda: "speaks MQTT" in caplog.text, "the fault is told")
+
+
+def test_a_killed_device_is_offline_and_its_totals_go_on(broker: Broker, tmp_path: Path) -> None:
+    """After kill -9 the will says offline; the next start says online, with all that it counted."""
+    path = tmp_path / "door.db"
+    protocol = config(broker).protocol
+    with Listener(broker.url) as world:
+        command = [sys.executable, __file__, str(path), broker.url, protocol]
+        root = str(Path(__file__).parent.parent)
+        child = subprocess.Popen(command, env={**os.environ, "PYTHONPATH": root})
+        try:
+            wait_until(lambda: len(world.seqs()) >= 5, "crossings of the device")
+            online = world.availability()
+            child.send_signal(signal.SIGKILL)
+            wait_until(lambda: world.availability() == "offline", "the last will")
+        finally:
+            child.kill()
+            child.wait()
+        told = max(world.seqs())
+        with Ledger.open(path) as ledger, publishing(broker, ledger) as publisher:
+            found = ledger.state(NOON)
+            count(ledger, 1)
+            publisher.drain(5)
+        wait_until(lambda: world.state().seq == found.seq + 1, "the state of the next start")
+
+    assert "online" == online
+    assert found.in_total == found.seq >= told
+    assert set(range(1, found.seq + 2)) == set(world.seqs())
+
+
+def _device(path: str, url: str, protocol: str) -> None:
+    """Count and publish until killed."""
+    mqtt = MqttConfig(url=url, protocol=protocol)
+    with (
+        Ledger.open(Path(path)) as ledger,
+        Publisher("door", mqtt, ledger, status=lambda: HEALTH, rhythm=QUICK) as publisher,
+    ):
+        while True:
+            ledger.record(Crossing("L1", Direction.IN, 0, 0.0, 0, 1.0, 0.9), NOON)
+            publisher.wake()
+            signal.sigtimedwait([], 0.02)
+
+
+if __name__ == "__main__":
+    _device(*sys.argv[1:])
