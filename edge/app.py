@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from edge.assembly import build_corridor, choose_bundle, keep_score
-from edge.config import Config, SiteConfig, read_config
+from edge.config import Config, read_config
 from edge.detector import Detector, open_detector
 from edge.errors import ConfigError
 from edge.health import HealthMeter
@@ -72,7 +72,7 @@ def serve(
             Ledger.open(
                 config.ledger.path,
                 lines=[line.name for line in config.lines],
-                day=local_day(config.site),
+                day=LocalDay.at(config.site),
                 max_mb=config.ledger.max_mb,
             )
         )
@@ -85,12 +85,6 @@ def serve(
         service.count(detector, _until(stop, source))
         if publisher is not None:
             publisher.drain(DRAIN_S)
-
-
-def local_day(site: SiteConfig) -> LocalDay:
-    """When the site's day begins, for the ledger."""
-    starts = datetime.timedelta(hours=site.day_starts.hour, minutes=site.day_starts.minute)
-    return LocalDay(site.zone(), starts)
 
 
 class _Service:

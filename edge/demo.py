@@ -12,7 +12,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -81,7 +81,7 @@ def demo(seconds: float, seed: int, out: TextIO) -> DemoResult:
         config = Config(
             device=DeviceConfig(id=_DEVICE, name="Demo"),
             lines=(SCENE_LINE,),
-            mqtt=MqttConfig(url=broker.url),
+            mqtt=MqttConfig(url=broker.url, protocol="3.1.1"),  # all that this broker speaks
             ledger=LedgerConfig(path=folder / "ledger.db"),
         )
         print(f"A simulated door (seed {seed}); counts over MQTT at {broker.url}", file=out)
@@ -127,7 +127,9 @@ class _Listener:
         self._scene = scene
         self._out = out
         self._topics = Topics(_DEVICE)
-        self._connection = Connection.open(Access.of_url(url), "headcount-demo-listener")
+        self._connection = Connection.open(
+            replace(Access.of_url(url), protocol="3.1.1"), "headcount-demo-listener"
+        )
         self._connection.subscribe(self._topics.state, self._topics.event)
 
     def __enter__(self) -> _Listener:

@@ -26,7 +26,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from edge import ledger_file
 from edge.config import SiteConfig
@@ -74,9 +73,8 @@ class LocalDay:
     @classmethod
     def at(cls, site: SiteConfig) -> LocalDay:
         """The day of a configured site."""
-        zone = ZoneInfo(site.timezone) if site.timezone else None
         starts = timedelta(hours=site.day_starts.hour, minutes=site.day_starts.minute)
-        return cls(zone, starts)
+        return cls(site.zone(), starts)
 
     def of(self, moment: datetime) -> str:
         """The day, as 2026-11-20, that a moment belongs to."""

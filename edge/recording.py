@@ -15,6 +15,7 @@ from edge.config import Config, CountingConfig, DetectorConfig, read_config
 from edge.detections_file import DetectionsWriter, read_detections
 from edge.detector import open_detector
 from edge.errors import CallError
+from edge.line import Mode
 from edge.pipeline import Step
 from edge.replay import Replay, replay, write_events
 from edge.source import open_source
@@ -27,7 +28,7 @@ class Options:
 
     model: Path | None = None
     device: str | None = None
-    mode: str | None = None
+    mode: Mode | None = None
     score: float | None = None
     detections: Path | None = None  # recorded boxes instead of pictures
 

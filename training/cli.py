@@ -204,6 +204,9 @@ def main(argv: list[str] | None = None) -> int:
     except HeadcountError as error:
         print(f"headcount-train: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("headcount-train: stopped; `fit` goes on with --resume", file=sys.stderr)
+        return 1
 
 
 if __name__ == "__main__":

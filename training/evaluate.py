@@ -19,6 +19,7 @@ from edge.contract.ssd import iou_matrix, postprocess
 from edge.types import Image
 from training.data.augment import whole
 from training.data.cache import Picture
+from training.data.statistics import normalised, sides_at_300
 from training.models.ssd import SSD
 
 Detect = Callable[[Image], Detections]  # a picture of any size to boxes 0..1
@@ -155,19 +156,6 @@ def _ap(hit: NDArray[np.bool_], weight: NDArray[np.int64], heads: int) -> float:
     precision = right / np.maximum(all_found, 1)
     envelope = np.maximum.accumulate(precision[::-1])[::-1]
     return float((envelope * gained).sum() / heads)
-
-
-def sides_at_300(boxes: Boxes) -> NDArray[np.float32]:
-    """(n,) square root of the area of boxes 0..1, in pixels of a 300x300 picture."""
-    size = (boxes[:, 2:] - boxes[:, :2]) * 300
-    sides: NDArray[np.float32] = np.sqrt(np.maximum(size[:, 0] * size[:, 1], 0))
-    return sides
-
-
-def normalised(picture: Picture) -> Boxes:
-    """All of the picture's boxes, ignored ones too, 0..1."""
-    rows, columns = picture.image.shape[:2]
-    return (picture.boxes / np.array([columns, rows] * 2, np.float32)).astype(np.float32)
 
 
 def quick(detect: Detect, pictures: Sequence[Picture]) -> dict[str, float]:

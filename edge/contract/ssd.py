@@ -102,7 +102,7 @@ def _fields(data: object, names: tuple[str, ...]) -> list[object]:
 
 def _list(value: object) -> list[object]:
     if not isinstance(value, list | tuple):
-        raise ValueError(f"must be a list: {value}")
+        raise ValueError(f"must be a list: {value}")  # noqa: TRY004 - a wrong file, not a wrong call
     return list(value)
 
 
@@ -116,7 +116,7 @@ def _numbers(value: object, count: int | None = None) -> tuple[float, ...]:
 
 def _whole(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool):
-        raise ValueError(f"must be a whole number: {value}")
+        raise ValueError(f"must be a whole number: {value}")  # noqa: TRY004
     return value
 
 

@@ -59,7 +59,7 @@ def write_heads(folder: Path, count: int = 4) -> Path:
     (folder / "images").mkdir(parents=True)
     with (folder / "heads.csv").open("w", newline="") as file:
         table = csv.writer(file)
-        table.writerow("image label xmin ymin xmax ymax width height".split())
+        table.writerow(["image", "label", "xmin", "ymin", "xmax", "ymax", "width", "height"])
         for number, picture in enumerate(pictures(count)):
             name = f"{number}.png"
             cv2.imwrite(str(folder / "images" / name), picture.image)

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from edge.contract.ssd import PriorSpec, priors
 from training.data.cache import load_pictures
 from training.data.heads import Sample
 from training.data.statistics import (
-    head_sides,
     histogram,
     normalised,
     prior_recall,
+    sides_at_300,
     variants,
 )
 
@@ -22,8 +24,8 @@ _ENOUGH = 400  # pictures: the third digit no longer changes
 def prior_report(samples: Sequence[Sample], spec: PriorSpec) -> str:
     """A table for one data set: the spec of the recipe first, then its neighbours."""
     chosen = samples[:: max(1, len(samples) // _ENOUGH)]
-    boxes = [normalised(picture) for picture in load_pictures(chosen)]
-    sides = head_sides(boxes)
+    boxes = [normalised(picture)[~picture.ignore] for picture in load_pictures(chosen)]
+    sides = np.concatenate([sides_at_300(b) for b in boxes])
     sizes = "  ".join(f"{name}: {share:.2f}" for name, share in histogram(sides))
     lines = [f"{len(sides)} heads, sqrt(area) in pixels at 300x300:  {sizes}"]
     lines.append(f"{'input':>20} {'priors':>7} {'reached':>8} {'>= 16 px':>9}")

@@ -17,19 +17,19 @@ BINS = (0, 8, 12, 16, 24, 32, 48, 64, 96, 300)  # pixels
 
 
 def normalised(picture: Picture) -> Boxes:
-    """The picture's heads that are not ignored, 0..1."""
+    """All of the picture's boxes, ignored ones too, 0..1."""
     rows, columns = picture.image.shape[:2]
-    size = np.array([columns, rows] * 2, np.float32)
-    return (picture.boxes[~picture.ignore] / size).astype(np.float32)
+    return (picture.boxes / np.array([columns, rows] * 2, np.float32)).astype(np.float32)
 
 
-def head_sides(boxes: Sequence[Boxes]) -> NDArray[np.float64]:
-    """Square root of each head's area in a picture squashed to 300x300, in pixels."""
-    sides = [np.sqrt(np.prod((b[:, 2:] - b[:, :2]) * 300.0, axis=1)) for b in boxes]
-    return np.concatenate(sides) if sides else np.zeros(0)
+def sides_at_300(boxes: Boxes) -> NDArray[np.float32]:
+    """(n,) square root of the area of boxes 0..1, in pixels of a picture squashed to 300x300."""
+    size = (boxes[:, 2:] - boxes[:, :2]) * 300
+    sides: NDArray[np.float32] = np.sqrt(np.maximum(size[:, 0] * size[:, 1], 0))
+    return sides
 
 
-def histogram(sides: NDArray[np.float64]) -> list[tuple[str, float]]:
+def histogram(sides: NDArray[np.float32]) -> list[tuple[str, float]]:
     """(bin, share of heads) over `BINS`."""
     counts, _ = np.histogram(sides, BINS)
     names = [f"{low}-{high}" for low, high in itertools.pairwise(BINS)]

@@ -1,0 +1,157 @@
+"""The loop: it learns, it resumes to the same weights, it stops at nonsense."""
+# ruff: noqa: E402 - torch first, or a skip that says so
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the [training] extra: torch is missing")
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+
+from edge.errors import DataError
+from tests.training.kit import pictures, pools, recipe
+from training.config import Augment, Model, Recipe
+from training.engine import State, build, fit, load, new_state, rate, restore, resume
+from training.evaluate import quick, torch_detector
+from training.models.ssd import SSD
+
+pytestmark = pytest.mark.training
+
+
+def fresh(plan: Recipe) -> State:
+    """A run that has not begun."""
+    return new_state(build(plan), plan.fit, plan.model.frozen)
+
+
+def go(state: State, plan: Recipe, out: Path, *, until: int | None = None) -> State:
+    """Train; `until` stops early, by a clock that shows one minute a step."""
+    return fit(
+        state,
+        pools(plan),
+        plan,
+        out=out,
+        validate=lambda ema: {"ap50": float(ema.head0.loc.bias.abs().sum())},
+        report=lambda _: None,
+        clock=lambda: state.step * 60.0,
+        minutes=float("inf") if until is None else until - 0.5,
+    )
+
+
+def test_resumed_is_uninterrupted(tmp_path: Path) -> None:
+    """Stopped after 3 of 6 steps and resumed in a new process's state: the very same weights."""
+    plan = recipe(steps=6)
+    whole = go(fresh(plan), plan, tmp_path / "a")
+    first = go(fresh(plan), plan, tmp_path / "b", until=3)
+    torch.rand(7)  # another process has another RNG state
+    second = go(resume(fresh(plan), tmp_path / "b" / "last.pt"), plan, tmp_path / "b")
+    ends = [load(tmp_path / name / "last.pt") for name in ("a", "b")]
+
+    assert 3 == first.step
+    assert 6 == second.step == whole.step
+    for part in ("model", "ema"):
+        for key, tensor in ends[0][part].items():
+            assert torch.equal(tensor, ends[1][part][key]), key
+    for key, values in ends[0]["optimizer"]["state"].items():
+        for name, value in values.items():
+            assert torch.equal(value, ends[1]["optimizer"]["state"][key][name])
+    assert torch.equal(ends[0]["rng"], ends[1]["rng"])
+    assert whole.best == second.best
+
+
+def test_metrics_and_checkpoints_are_written(tmp_path: Path) -> None:
+    """One JSON line for each log and each validation; the recipe is in the checkpoint."""
+    plan = recipe(steps=6)
+    go(fresh(plan), plan, tmp_path)
+    lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    net, again = restore(tmp_path / "best.pt")
+
+    assert [2, 4, 6] == [line["step"] for line in lines if "loss_conf" in line]
+    assert [3, 6] == [line["step"] for line in lines if "ap50" in line]
+    assert plan == again
+    assert not net.training
+    assert ["best.pt", "last.pt", "metrics.jsonl"] == sorted(p.name for p in tmp_path.iterdir())
+
+
+def test_frozen_convolutions_stay_and_others_move(tmp_path: Path) -> None:
+    """The first ones keep their ImageNet weights."""
+    plan = dataclasses.replace(recipe(steps=2), model=Model(width=0.25, neck=16, frozen=3))
+    before = build(plan).backbone.convolutions()
+    after = go(fresh(plan), plan, tmp_path).net.backbone.convolutions()
+    same = [torch.equal(a.weight, b.weight) for a, b in zip(before, after, strict=True)]
+
+    assert [True] * 3 == same[:3]
+    assert not any(same[3:])
+
+
+def test_learning_rate_warms_up_and_ends_at_nothing() -> None:
+    """Linear to the peak, then half a cosine."""
+    plan = dataclasses.replace(recipe().fit, steps=100, warmup=10)
+    rates = [rate(step, plan) for step in range(101)]
+
+    assert 0.1 == pytest.approx(rates[0])
+    assert 10 == pytest.approx(rates.index(max(rates)), abs=1)
+    assert 0 == pytest.approx(rates[100])
+    assert all(a >= b for a, b in itertools.pairwise(rates[10:]))
+
+
+def test_nonsense_stops_the_run_and_names_the_pictures(tmp_path: Path) -> None:
+    """Weights that are not numbers: an error, and no checkpoint of them."""
+    plan = recipe(steps=2)
+    state = fresh(plan)
+    with torch.no_grad():
+        state.net.head0.conf.bias.fill_(float("nan"))
+
+    with pytest.raises(DataError, match="disc"):
+        go(state, plan, tmp_path)
+    assert not (tmp_path / "last.pt").exists()
+
+
+def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:
+    """Resuming a narrow run with a wider recipe is told in one line."""
+    plan = recipe(steps=2)
+    go(fresh(plan), plan, tmp_path)
+    wide = dataclasses.replace(plan, model=Model(width=0.5, neck=16, frozen=0))
+
+    with pytest.raises(DataError, match="another network") as caught:
+        resume(fresh(wide), tmp_path / "last.pt")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no checkpoint", "torch"])
+def test_a_file_that_is_no_checkpoint_is_refused(
+    tmp_path: Path, content: bytes | str | None
+) -> None:
+    """Missing, empty, foreign: one line that names the file."""
+    path = tmp_path / "last.pt"
+    if isinstance(content, bytes):
+        path.write_bytes(content)
+    elif content:
+        torch.save({"step": 1}, path)
+
+    with pytest.raises(DataError, match=r"last\.pt") as caught:
+        load(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_tiny_net_learns_dark_discs(tmp_path: Path) -> None:
+    """From random weights to AP50 above 0.8 on its own eight pictures in seconds.
+
+    Wrong priors, matching, codes, signs of the loss, channel order or averaging fail here.
+    """
+    plan = dataclasses.replace(
+        recipe(steps=120, batch=8, ema=0.9, lr_backbone=3e-3, lr_heads=3e-3, check_every=1000),
+        augment=Augment(zoom=0, zoom_out=0, grey=0, dark=0, blur=0, noise=0, jpeg=0),
+    )
+
+    def validate(net: SSD) -> dict[str, float]:
+        return quick(torch_detector(net), pictures(8))
+
+    state = fit(
+        fresh(plan), pools(plan), plan, out=tmp_path, validate=validate, report=lambda _: None
+    )
+
+    assert state.best > 0.8
