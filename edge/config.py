@@ -55,8 +55,8 @@ class SourceConfig:
     uri: Annotated[
         str,
         TEXT,
-        "A video file, `rtsp://…`, `v4l2:N` (USB camera N), `picamera2:` (the Pi's camera), "
-        "or `scene:SEED` (a simulated door).",
+        "A video file, `rtsp://…`, `v4l2:N` (USB camera N), or `scene:SEED` (a simulated door). "
+        "`picamera2:`, the Pi's own camera, is refused by this version.",
     ] = "v4l2:0"
     loop: Annotated[bool, FLAG, "Begin a video file again when it ends."] = False
     width: Annotated[
@@ -81,7 +81,7 @@ class DetectorConfig:
     device: Annotated[
         str,
         text(r"[A-Z][A-Z0-9_.:,()-]*", "a device of OpenVINO"),
-        "`CPU`, `GPU`, `NPU`, `AUTO`, or `MYRIAD` for a Movidius stick.",
+        "`CPU`, `GPU`, `NPU` or `AUTO`. `MYRIAD`, a Movidius stick, is refused by this version.",
     ] = "CPU"
     precision: Annotated[
         str,
@@ -99,7 +99,9 @@ class DetectorConfig:
         int | None, whole(1, 256), "Threads of inference; not set: OpenVINO's choice."
     ] = None
     ncs_python: Annotated[
-        Path | None, PATH, "With `MYRIAD`: a Python (3.7 to 3.10) whose OpenVINO knows the stick."
+        Path | None,
+        PATH,
+        "Reserved: a Python whose OpenVINO knows `MYRIAD`. Not used by this version.",
     ] = None
     allow_unsigned: Annotated[
         bool, FLAG, "Let `headcount run` use a bundle that no trusted key has signed."
@@ -181,7 +183,7 @@ class SiteConfig:
     opening_hours: Annotated[
         tuple[OpeningHours, ...],
         OPENING_HOURS,
-        "When people are expected; empty: always. Counting never stops.",
+        "When people are expected; empty: always. Reserved: not used by this version.",
     ] = ()
 
     def zone(self) -> zoneinfo.ZoneInfo | None:
@@ -191,7 +193,7 @@ class SiteConfig:
 
 @dataclass(frozen=True, slots=True)
 class WebConfig:
-    """The page on the device."""
+    """The page on the device. Reserved: this version serves none."""
 
     enabled: Annotated[bool, FLAG, "Serve a read-only page with the counts."] = False
     host: Annotated[str, TEXT, "Address to listen on; `0.0.0.0` for the network."] = "127.0.0.1"

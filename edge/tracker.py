@@ -41,6 +41,7 @@ RESIZE = 2.2  # a side never grows or shrinks by more between two looks
 RESIZE_SIGMA = 0.3  # of the logarithm of a side
 SIZE_GAIN = 0.3  # weight of a new look in the size
 CUT = 0.1  # of a side: detectors place a side at the edge no better than that
+CONFIRM_N = 5
 WORTH = 20.0  # log-likelihood that a pair may cost against a miss and a birth
 
 
@@ -118,6 +119,7 @@ class _Person:
         self.id, self.first, self.last = number, look, look
         self.born_t = self.seen_t = self.t = t
         self.hits, self.score_sum = 1, look.score
+        self.looks, self.recent, self.confirmed = 1, [1], False
         self.size = [look.side(0), look.side(1)]
         self.whole = [not look.is_cut(0), not look.is_cut(1)]  # size known from an uncut look
         unit = self.unit
@@ -142,6 +144,7 @@ class _Person:
         for motion in self.motion:
             motion.predict(t - self.t, density)
         self.t = t
+        self.looks += 1
 
     def benefit(self, look: _Look) -> float:
         """What it is worth to take this look for this person; 0 where it cannot be."""
@@ -160,7 +163,7 @@ class _Person:
             cost += (resize / RESIZE_SIGMA) ** 2 + math.log(variance / unit**2)
         if (distance > GATE**2 and apart > NEAR**2) or apart > self._reach() ** 2:
             return 0.0
-        worth = WORTH if self.hits < 3 else 2 * WORTH
+        worth = WORTH if not self.confirmed else 2 * WORTH
         return max(worth - cost - min(distance, GATE**2), 1e-3)
 
     def _reach(self) -> float:
@@ -190,6 +193,8 @@ class _Person:
             self.motion[axis].correct(look.centre(axis, self.size[axis]), self._noise(axis))
         self.last, self.seen_t = look, t
         self.hits += 1
+        self.recent = [*self.recent[-2:], self.looks]
+        self.confirmed |= len(self.recent) == 3 and self.looks - self.recent[0] < CONFIRM_N
         self.score_sum += look.score
 
     def centre_at(self, look: _Look) -> Point:
@@ -250,7 +255,7 @@ class Tracker:
 
     def _limit(self, person: _Person) -> float:
         """Seconds that a person may be hidden."""
-        confirmed = person.hits >= self._settings.confirm_hits
+        confirmed = person.confirmed
         return self._settings.max_hidden if confirmed else self._settings.doubtful_hidden
 
     def _end_hidden(self, t: float) -> tuple[Track, ...]:
@@ -292,7 +297,7 @@ class Tracker:
             anchor=self._anchor(centre, height),
             origin=self._anchor(person.centre_at(person.first), height),
             age=t - person.born_t,
-            confirmed=person.hits >= self._settings.confirm_hits,
+            confirmed=person.confirmed,
             seen=seen,
             score=person.score_sum / person.hits,
         )

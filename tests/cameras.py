@@ -30,14 +30,15 @@ class FakeCapture:
         self._pictures = threading.Semaphore(0)
         self._ends = False
         self._count = 0
-        self._taken = threading.Semaphore(0)
+        self._waiting = threading.Semaphore(0)  # the reader asks for a picture
 
     def shutter(self, times: int = 1) -> None:
-        """Take pictures, each only when the one before was fetched."""
+        """Take pictures; the reader has dealt with them all when this returns."""
         for _ in range(times):
+            assert self._waiting.acquire(timeout=5)
             self._pictures.release()
-            assert self._taken.acquire(timeout=5)
-        time.sleep(0.02)  # the reader puts the picture down after it was fetched
+        assert self._waiting.acquire(timeout=5)  # it asks again, so it has put the last one down
+        self._waiting.release()
 
     def end(self) -> None:
         """Be unplugged."""
@@ -45,12 +46,12 @@ class FakeCapture:
         self._pictures.release()
 
     def read(self) -> tuple[bool, Image | None]:
+        self._waiting.release()
         self._pictures.acquire()
         if self._ends:
             return False, None
         image = np.full((48, 64, 3), self._count, np.uint8)
         self._count += 1
-        self._taken.release()
         return True, image
 
     def get(self, prop: int) -> float:
@@ -137,13 +138,13 @@ class RtspCamera(socketserver.ThreadingTCPServer):
 
 @contextlib.contextmanager
 def rtsp_camera(folder: Path, *, hangs_up: bool = False) -> Iterator[RtspCamera]:
-    """A camera that sends 3 seconds of grey getting lighter, then falls silent or hangs up."""
+    """A camera that sends 1.5 seconds of grey getting lighter, then falls silent or hangs up."""
     path = folder / "stream.ts"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mpg1"), 25, (64, 48))
     for index in range(75):
         writer.write(np.full((48, 64, 3), 3 * index, np.uint8))
     writer.release()
-    camera = RtspCamera(path.read_bytes(), 3.0, hangs_up=hangs_up)
+    camera = RtspCamera(path.read_bytes(), 1.5, hangs_up=hangs_up)
     thread = threading.Thread(target=camera.serve_forever, daemon=True)
     thread.start()
     try:

@@ -56,10 +56,10 @@ def headcount(*arguments: object, timeout: float = 120.0) -> Outcome:
 
 @pytest.fixture(scope="session")
 def scene_video(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A recording of a simulated door: seed 106, 20 s at 10 frames/s, with its truth beside it."""
+    """A recording of a simulated door: seed 106, 14 s at 10 frames/s, with its truth beside it."""
     folder = tmp_path_factory.mktemp("scene")
     path = folder / "door.mp4"
-    scene = Scene(106, duration=20, fps=10, size=(480, 360))
+    scene = Scene(106, duration=14, fps=10, size=(480, 360))
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, (480, 360))
     for frame in scene:
         writer.write(frame.image)
@@ -70,7 +70,7 @@ def scene_video(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def _write_truth(path: Path, scene: Scene) -> None:
     line = {"id": "L1", "a": [0, 0.5], "b": [1, 0.5], "in_side": [0.5, 0.9]}
-    truth = {"video": "door.mp4", "width": 480, "height": 360, "fps": 10.0, "frames": 200}
+    truth = {"video": "door.mp4", "width": 480, "height": 360, "fps": 10.0, "frames": 140}
     path.write_text(json.dumps({**truth, "lines": [line]}))
     rows = ["event,line,frame,time_s,direction,frame_lo,frame_hi,optional,note"]
     for number, crossing in enumerate(scene.crossings, 1):

@@ -186,7 +186,7 @@ def test_leaving_early_and_coming_back(tmp_path: Path) -> None:
 
 
 def test_source_that_breaks(tmp_path: Path) -> None:
-    """An error of the source goes through, after what could be seen."""
+    """An error of the source goes through."""
 
     def broken() -> Iterator[Frame]:
         yield frame(0)

@@ -87,7 +87,7 @@ def test_file_can_be_read_again(video: Path) -> None:
 def test_file_in_a_loop(video: Path) -> None:
     """Index and time go on when the file begins again; it has no last frame."""
     with open_source(SourceConfig(uri=str(video), loop=True)) as source:
-        frames = [frame for frame, _ in zip(source, range(FRAMES + 5), strict=False)]
+        frames = [frame for _, frame in zip(range(FRAMES + 5), source, strict=False)]
 
     assert source.frames is None
     assert (FRAMES + 4, (FRAMES + 4) / 10) == (frames[-1].index, frames[-1].t)
@@ -245,7 +245,7 @@ def test_paced_scene_keeps_its_truth() -> None:
 
 def numbers(frames: Iterator[Frame], count: int) -> list[tuple[int, int]]:
     """Index and first pixel of some frames."""
-    return [(f.index, int(f.image[0, 0, 0])) for f, _ in zip(frames, range(count), strict=False)]
+    return [(f.index, int(f.image[0, 0, 0])) for _, f in zip(range(count), frames, strict=False)]
 
 
 @pytest.fixture
@@ -265,6 +265,7 @@ def test_newest_picture_wins(capture: FakeCapture) -> None:
         capture.shutter(4)
         fake.pass_(3)
         second = next(frames)
+        capture.end()
 
     assert [(0, 0)] == first
     assert (4, 4) == (second.index, int(second.image[0, 0, 0]))
@@ -328,7 +329,7 @@ def test_network_camera(tmp_path: Path) -> None:
     """Pictures of a camera that speaks RTSP; when it falls silent, that is an error."""
     with rtsp_camera(tmp_path) as camera, open_simulated(camera.uri) as source:
         seen = []
-        with pytest.raises(SourceError, match="no picture|ended") as caught:
+        with pytest.raises(SourceError, match=r"no picture|ended") as caught:
             for frame in source:
                 seen.append(frame)
 
@@ -341,9 +342,12 @@ def test_network_camera(tmp_path: Path) -> None:
 
 def test_network_camera_that_hangs_up(tmp_path: Path) -> None:
     """A closed connection is an error, too."""
-    with rtsp_camera(tmp_path, hangs_up=True) as camera, open_simulated(camera.uri) as source:
-        with pytest.raises(SourceError):
-            list(source)
+    with (
+        rtsp_camera(tmp_path, hangs_up=True) as camera,
+        open_simulated(camera.uri) as source,
+        pytest.raises(SourceError),
+    ):
+        list(source)
 
 
 def test_network_camera_that_is_not_there(capfd: pytest.CaptureFixture[str]) -> None:

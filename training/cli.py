@@ -82,9 +82,8 @@ def _bundle(args: argparse.Namespace) -> int:
     from training.bundle import Label, make_bundle
     from training.engine import restore
     from training.export import export
+    from training.zoo import make_zoo_bundle
 
-    net, recipe = restore(args.checkpoint)
-    metrics = _read(args.metrics) if args.metrics else {}
     try:
         label = Label(
             name=args.name,
@@ -93,10 +92,16 @@ def _bundle(args: argparse.Namespace) -> int:
             score=args.score,
             nms=args.nms,
             licences=tuple(args.licence),
-            metrics=metrics,
+            metrics=_read(args.metrics) if args.metrics else {},
         )
         now = datetime.now(UTC)
-        bundle = make_bundle(export(net), recipe, label, created=now, out=args.out)
+        if args.model.suffix == ".xml":
+            bundle = make_zoo_bundle(
+                args.model, label, target=args.target, created=now, out=args.out
+            )
+        else:
+            net, recipe = restore(args.model)
+            bundle = make_bundle(export(net), recipe, label, created=now, out=args.out)
     except ValueError as error:
         raise CallError(f"the bundle: {error}") from error
     print(f"{bundle.folder}: {args.name} {args.version}, sha256 {bundle.sha256}")
@@ -136,7 +141,8 @@ def _read(path: Path) -> dict[str, object]:
     return values
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """The command line, all verbs."""
     parser = argparse.ArgumentParser(
         prog="headcount-train", description="Train a head detector and make it ready for a door."
     )
@@ -180,7 +186,8 @@ def _model_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     export.add_argument("--out", type=Path, required=True)
     export.set_defaults(run=_export)
     bundle = verbs.add_parser("bundle", help="write an unsigned bundle of a checkpoint")
-    bundle.add_argument("checkpoint", type=Path)
+    bundle.add_argument("model", type=Path, help="a checkpoint, or a ready-made detector's .xml")
+    bundle.add_argument("--target", choices=("head", "body"), default="head", help="with an .xml")
     bundle.add_argument("--out", type=Path, required=True)
     bundle.add_argument("--name", default="heads")
     bundle.add_argument("--version", default="1.0.0")
@@ -198,12 +205,15 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb; 0 done, 1 the world is wrong, 2 the call is wrong."""
-    args = _parser().parse_args(argv)
+    args = build_parser().parse_args(argv)
     try:
         return int(args.run(args))
     except HeadcountError as error:
         print(f"headcount-train: {error}", file=sys.stderr)
         return error.exit_code
+    except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
+        sys.stderr.close()
+        return 1
     except KeyboardInterrupt:
         print("headcount-train: stopped; `fit` goes on with --resume", file=sys.stderr)
         return 1

@@ -129,8 +129,11 @@ def _run(model: ov.Model, picture: NDArray[np.float32]) -> Outputs:
 
 def _difference(wanted: list[Outputs], got: list[Outputs]) -> tuple[float, float]:
     """Largest differences of loc and of conf, absolute, above 1 relative."""
-    pairs = list(zip(wanted, got, strict=True))
-    return max(_apart(w[0], g[0]) for w, g in pairs), max(_apart(w[1], g[1]) for w, g in pairs)
+    apart = [
+        [_apart(*pair) for pair in zip(w, g, strict=True)] for w, g in zip(wanted, got, strict=True)
+    ]
+    loc, conf = np.max(apart, axis=0)  # not-a-number stays one, and holds no limit
+    return float(loc), float(conf)
 
 
 def _apart(wanted: NDArray[np.float32], got: NDArray[np.float32]) -> float:

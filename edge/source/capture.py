@@ -10,6 +10,10 @@ import cv2
 
 from edge.types import Image
 
+# OpenCV hands this to FFmpeg with the first video of the process, read or written, and never
+# again; therefore it stands here. Set it yourself to see FFmpeg's own words.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+
 
 class Capture(Protocol):
     """What is used of cv2.VideoCapture."""
@@ -28,8 +32,6 @@ def open_capture(
     what: str | int, backend: int = cv2.CAP_ANY, options: Sequence[int] = ()
 ) -> Capture | None:
     """Open a video, camera or stream; None where OpenCV cannot."""
-    # FFmpeg reads its level when the first video is opened; set it to see FFmpeg's own words.
-    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     capture: Any = cv2.VideoCapture(what, backend, list(options))
     if not capture.isOpened():

@@ -82,7 +82,7 @@ class FileSource(Source):
         if self._path.is_dir():
             raise SourceError(f"{self._path}: is a folder; give a video in it")
         if not self._path.exists():
-            raise SourceError(f"{self._path}: no such video")
+            raise SourceError(f"{self._path}: no such video; check the path")
         capture = open_capture(str(self._path))
         if capture is None:
             raise self._no_video()

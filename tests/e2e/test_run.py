@@ -172,7 +172,7 @@ def test_counting_goes_on_without_a_broker(
         made.start().communicate(timeout=60)
         wait_until(lambda: len(listener.crossings()) >= len(truth), "all are delivered")
 
-    assert len(truth) == len(listener.crossings())
+    assert list(range(1, len(truth) + 1)) == [e.seq for e in listener.crossings()][: len(truth)]
 
 
 def test_an_unsigned_bundle_is_refused_by_the_service(
@@ -247,7 +247,7 @@ def test_replay_of_the_recording_is_exact(scene_video: Path, tmp_path: Path) -> 
     assert outcome.json["events"] == again.json["events"]
     assert len(truth) == len(events.read_text().splitlines()) - 1
     assert drawn.stat().st_size > 10_000
-    assert 200 == outcome.json["frames"]
+    assert 140 == outcome.json["frames"]
 
 
 def test_audit_of_the_recording_is_perfect(scene_video: Path) -> None:
