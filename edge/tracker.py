@@ -29,20 +29,20 @@ from edge.types import Box, Point, Track, TrackUpdate
 
 Anchor = Literal["centre", "top", "bottom"]
 
-# All lengths below are in sizes of the person's box (its smaller side), all times in seconds.
-JITTER = 0.1  # noise of a box's side, one sigma, of the side's length
-SPEED = 3.5  # of a person just seen, one sigma: the gate of 3 sigma lets 1.3 sizes pass at 8 fps
-AGILITY = 15.0  # spectral density of acceleration, sizes^2/s^3: a stroller turns within 0.5 s
-GATE = 4.0  # sigma: 1 in 90 true pairs of a normal law lies outside
+# Lengths are in sizes of the person's box (its smaller side), times in seconds. Counts on the
+# synthetic doors and on recordings stay the same when each is changed by a third.
+JITTER = 0.1  # noise of a box's side, one sigma, as a share of that side
+CUT = 0.1  # share of a side; a box that ends so near to the edge may go on beyond it
+SPEED = 3.5  # of a person just seen, one sigma; a head is 0.25 m wide: 0.9 m/s
+AGILITY = 15.0  # spectral density of acceleration, sizes^2/s^3: turning round takes half a second
+GATE = 4.0  # sigma: two independent axes leave 1 in 3000 true pairs outside
 NEAR = 0.5  # a box that covers most of the place where the person should be is the person's
-FASTEST = 11.0
-REACH = 2.0  # no velocity known from two looks or more is wrong by more, however long hidden
-RESIZE = 2.2  # a side never grows or shrinks by more between two looks
-RESIZE_SIGMA = 0.3  # of the logarithm of a side
+FASTEST = 11.0  # a runner: 1.3 head widths between two frames at 8 frames a second
+REACH = 2.0  # a person of known velocity strays no further from the straight way while hidden
+RESIZE = 2.2  # a side neither grows nor shrinks by more between two looks
+RESIZE_SIGMA = 0.3  # of the logarithm of a side, between two looks
 SIZE_GAIN = 0.3  # weight of a new look in the size
-CUT = 0.1  # of a side: detectors place a side at the edge no better than that
-CONFIRM_N = 5
-WORTH = 20.0  # log-likelihood that a pair may cost against a miss and a birth
+WORTH = 20.0  # a pair explains two things, else a miss and a birth; above any cost within the gate
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +50,15 @@ class TrackerSettings:
     """How to follow. Scores are 0..1, times in seconds.
 
     A new track needs `birth_score`, a known one lives on from `keep_score`. A confirmed track
-    survives `max_hidden`, a doubtful one `doubtful_hidden`; `confirm_hits` looks confirm. A box
-    that lies in another by more than `max_inside` of its area gives no birth.
+    survives `max_hidden`, a doubtful one `doubtful_hidden`. Confirmed is who was seen in
+    `confirm_hits` of `confirm_of` successive frames. A box that lies in a better one by more than
+    `max_inside` of the smaller area gives no birth.
     """
 
     birth_score: float = 0.3
     keep_score: float = 0.2
     confirm_hits: int = 3
+    confirm_of: int = 5
     max_hidden: float = 0.8
     doubtful_hidden: float = 0.4
     max_inside: float = 0.6
