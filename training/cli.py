@@ -17,6 +17,8 @@ from pathlib import Path
 from edge.errors import CallError, DataError, HeadcountError
 from training.config import Recipe, load_recipe
 
+_EXTRA = ("torch", "faster_coco_eval", "rich")
+
 
 def _data_check(args: argparse.Namespace) -> int:
     from training.data.check import check
@@ -211,6 +213,12 @@ def main(argv: list[str] | None = None) -> int:
     except HeadcountError as error:
         print(f"headcount-train: {error}", file=sys.stderr)
         return error.exit_code
+    except ModuleNotFoundError as error:
+        if error.name not in _EXTRA:
+            raise
+        mend = "pip install 'headcount[training]'"
+        print(f"headcount-train: {error.name} is not installed; run: {mend}", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
         sys.stderr.close()
         return 1

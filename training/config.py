@@ -20,6 +20,8 @@ from edge.errors import ConfigError
 
 T = TypeVar("T")
 
+SHIPPED = Path(__file__).parent / "recipes"
+
 
 @dataclass(frozen=True, slots=True)
 class Input:
@@ -135,11 +137,13 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe file.
+    """Read a recipe: a file, or the name of a shipped one as `heads`.
 
     Raises:
         ConfigError: no such file, not TOML, an unknown or missing key, a wrong value.
     """
+    shipped = SHIPPED / f"{path}.toml"
+    path = shipped if shipped.is_file() and not path.exists() else path
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -1,0 +1,228 @@
+"""What is known of one person in view: where, how fast, how large, how sure.
+
+One Kalman filter of constant velocity for each axis, measured in sizes of the person's own box and
+in seconds, so that one setting serves heads and bodies, 8 and 25 frames a second. It works in
+picture heights (x times the aspect), where distances are the same in all directions.
+
+A box that the picture's edge cuts tells nothing about the part beyond. The centre is therefore
+reckoned from the sides that are not cut and the size that the person is known to have:
+
+         +-------+            size known from uncut looks, or the largest so far
+         |   o   |  top seen
+         |   x   |  centre = top + size / 2, though only this much is seen:
+    =====+-------+===== edge
+
+Leaves it to the tracker to choose which box is whose.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import deque
+from dataclasses import dataclass
+
+from edge.types import Box, Point
+
+# Lengths are in sizes of the person's box (its smaller side), times in seconds.
+JITTER = 0.1  # noise of a box's side, one sigma, as a share of that side
+CUT = 0.1  # share of a side; a box that ends so near to the edge may go on beyond it
+SPEED = 3.5  # of a person just seen, one sigma; a head is 0.25 m wide: 0.9 m/s
+AGILITY = 15.0  # spectral density of acceleration, sizes^2/s^3: turning round takes half a second
+GATE = 4.0  # sigma: two independent axes leave 1 in 3000 true pairs outside
+NEAR = 0.5  # a box that covers most of the place where the person should be is the person's
+FASTEST = 11.0  # a runner: 1.3 head widths between two frames at 8 frames a second
+REACH = 2.0  # a person of known velocity strays no further from the straight way while hidden
+RESIZE = 2.2  # a side neither grows nor shrinks by more between two looks
+RESIZE_SIGMA = 0.3  # of the logarithm of a side, between two looks
+SIZE_GAIN = 0.3  # weight of a new look in the size
+WORTH = 20.0  # twice the log-likelihood of a miss and a birth, which a pair saves
+FLOOR = 1e-3  # what any pair within the gate is worth when nothing competes
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """One detection in picture heights; `cut` tells which of x1, y1, x2, y2 the edge cuts."""
+
+    box: Box
+    cut: tuple[bool, bool, bool, bool]
+    score: float
+
+    @classmethod
+    def of(cls, box: Box, score: float, aspect: float) -> Look:
+        """From a normalised box in a picture of `aspect` (width over height)."""
+        x1, y1, x2, y2 = box[0] * aspect, box[1], box[2] * aspect, box[3]
+        dx, dy = CUT * (x2 - x1), CUT * (y2 - y1)
+        cut = (x1 < dx, y1 < dy, x2 > aspect - dx, y2 > 1 - dy)
+        return cls((x1, y1, x2, y2), cut, score)
+
+    def side(self, axis: int) -> float:
+        """Width (axis 0) or height (axis 1)."""
+        return self.box[axis + 2] - self.box[axis]
+
+    def is_cut(self, axis: int) -> bool:
+        """Whether the edge cuts one of the two ends."""
+        return self.cut[axis] or self.cut[axis + 2]
+
+    def centre(self, axis: int, size: float) -> float:
+        """The person's centre, given the whole size: reckoned from the end that is not cut."""
+        low, high = self.box[axis], self.box[axis + 2]
+        if self.cut[axis] and not self.cut[axis + 2]:
+            return high - size / 2
+        if self.cut[axis + 2] and not self.cut[axis]:
+            return low + size / 2
+        return (low + high) / 2
+
+
+class _Motion:
+    """Kalman filter of constant velocity on one axis; white noise drives the velocity."""
+
+    __slots__ = ("cov", "pos", "pos_var", "vel", "vel_var")
+
+    def __init__(self, pos: float, pos_var: float, vel_var: float) -> None:
+        self.pos, self.vel = pos, 0.0
+        self.pos_var, self.cov, self.vel_var = pos_var, 0.0, vel_var
+
+    def predict(self, dt: float, density: float) -> None:
+        self.pos += self.vel * dt
+        self.pos_var += dt * (2 * self.cov + dt * self.vel_var) + density * dt**3 / 3
+        self.cov += dt * self.vel_var + density * dt**2 / 2
+        self.vel_var += density * dt
+
+    def correct(self, measured: float, variance: float) -> None:
+        error, total = measured - self.pos, self.pos_var + variance
+        gain, vel_gain = self.pos_var / total, self.cov / total
+        self.pos += gain * error
+        self.vel += vel_gain * error
+        self.vel_var -= vel_gain * self.cov
+        self.pos_var *= 1 - gain
+        self.cov *= 1 - gain
+
+
+class Person:
+    """One person, from the first look on.
+
+    Args:
+        number: the id.
+        look: the first detection.
+        t: its time, seconds.
+        confirm: (m, n): seen in m of n successive frames is confirmed.
+    """
+
+    def __init__(self, number: int, look: Look, t: float, confirm: tuple[int, int]) -> None:
+        self.id, self.first, self.last = number, look, look
+        self.born_t = self.seen_t = self._t = t
+        self.size = [look.side(0), look.side(1)]
+        self._whole = [not look.is_cut(0), not look.is_cut(1)]  # size known from an uncut look
+        self._frames, self._hits, self._scores = 1, 1, look.score
+        self._confirm_of = confirm[1]
+        self._recent = deque([1], maxlen=confirm[0])  # frames that showed the person
+        self.confirmed = False
+        self._confirm()
+        speed = (SPEED * self.unit) ** 2
+        self._motion = [
+            _Motion(look.centre(axis, self.size[axis]), self._noise(axis), speed) for axis in (0, 1)
+        ]
+
+    @property
+    def unit(self) -> float:
+        """The smaller side; one that was only seen cut does not count while the other is whole."""
+        if self._whole[0] != self._whole[1]:
+            return self.size[0] if self._whole[0] else self.size[1]
+        return min(self.size) if self._whole[0] else max(self.size)
+
+    @property
+    def score(self) -> float:
+        """Mean score of the looks."""
+        return self._scores / self._hits
+
+    @property
+    def predicted(self) -> Point:
+        """The centre as the motion tells it."""
+        return self._motion[0].pos, self._motion[1].pos
+
+    def centre_at(self, look: Look) -> Point:
+        """Where the centre was at a look, by the size known now."""
+        return look.centre(0, self.size[0]), look.centre(1, self.size[1])
+
+    def predict(self, t: float) -> None:
+        """Move on to the next frame, at time t."""
+        dt, density = max(t - self._t, 0.0), AGILITY * self.unit**2
+        for motion in self._motion:
+            motion.predict(dt, density)
+        self._t = t
+        self._frames += 1
+
+    def benefit(self, look: Look) -> float:
+        """What taking this look for this person is worth; 0 where it cannot be.
+
+        Who is confirmed chooses first, so that a double of a person starves.
+        """
+        unit = self.unit
+        cost, distance, apart = 0.0, 0.0, 0.0
+        for axis in (0, 1):
+            resize = self._resize(look, axis)
+            if abs(resize) > math.log(RESIZE):
+                return 0.0
+            size = max(self.size[axis], look.side(axis)) if look.is_cut(axis) else self.size[axis]
+            error = look.centre(axis, size) - self._motion[axis].pos
+            variance = self._motion[axis].pos_var + self._noise(axis)
+            distance += error**2 / variance
+            apart += (error / unit) ** 2
+            cost += (resize / RESIZE_SIGMA) ** 2 + math.log(variance / unit**2)
+        if (distance > GATE**2 and apart > NEAR**2) or apart > self._reach() ** 2:
+            return 0.0
+        worth = 2 * WORTH if self.confirmed else WORTH
+        return max(worth - cost - min(distance, GATE**2), FLOOR)
+
+    def see(self, look: Look, t: float) -> None:
+        """Take a look for this person, at the time that was predicted to."""
+        for axis in (0, 1):
+            side = look.side(axis)
+            if look.is_cut(axis):
+                self.size[axis] = max(self.size[axis], side)
+            elif self._whole[axis]:
+                self.size[axis] += SIZE_GAIN * (side - self.size[axis])
+            else:
+                self.size[axis], self._whole[axis] = side, True
+            self._motion[axis].correct(look.centre(axis, self.size[axis]), self._noise(axis))
+        self.last, self.seen_t = look, t
+        self._hits += 1
+        self._scores += look.score
+        self._recent.append(self._frames)
+        self._confirm()
+
+    def leave(self, bounds: Point, coast: float) -> Point:
+        """Where the centre was last, or where it went if it left through the edge that cut it.
+
+        Args:
+            bounds: width and height of the picture, picture heights.
+            coast: how long the person has been hidden at least, seconds.
+        """
+        point = list(self.centre_at(self.last))
+        for axis, motion in enumerate(self._motion):
+            end = motion.pos + motion.vel * (self.seen_t + coast - self._t)
+            low, high = self.last.cut[axis], self.last.cut[axis + 2]
+            if (low and end < 0) or (high and end > bounds[axis]):
+                point[axis] = end
+        return point[0], point[1]
+
+    def _confirm(self) -> None:
+        full = len(self._recent) == self._recent.maxlen
+        if full and self._frames - self._recent[0] < self._confirm_of:
+            self.confirmed = True
+
+    def _noise(self, axis: int) -> float:
+        return (JITTER * self.size[axis]) ** 2
+
+    def _reach(self) -> float:
+        """How far from the predicted place the person can be."""
+        return REACH if self._hits > 1 else NEAR + FASTEST * (self._t - self.seen_t)
+
+    def _resize(self, look: Look, axis: int) -> float:
+        """Logarithm of the change of a side that the edge does not explain."""
+        change = math.log(look.side(axis) / self.size[axis])
+        if look.is_cut(axis):
+            change = max(change, 0.0)
+        if not self._whole[axis]:
+            change = min(change, 0.0)
+        return change
