@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge.errors import DataError
+from edge.errors import CallError, DataError
+from edge.line import LineCounter, LineSettings
 from edge.types import Crossing, Direction, Line
 
 SLACK_S = 0.5
@@ -147,8 +149,12 @@ def load_truth(path: Path) -> Truth:
         fps = float(data["fps"])
     except (KeyError, TypeError, ValueError) as error:
         raise DataError(f"{path}: needs fps and lines with id, a, b, in_side: {error!r}") from error
-    if not lines or fps <= 0:
+    if not lines or not 0 < fps < math.inf:
         raise DataError(f"{path}: needs a line, and fps above 0")
+    try:
+        LineCounter(lines, LineSettings(), aspect=1.0)
+    except CallError as error:
+        raise DataError(f"{path}: {error}") from error
     events = _load_events(path.with_name(f"{path.stem}_events.csv"), {line.name for line in lines})
     return Truth(lines, events, fps)
 
@@ -184,5 +190,7 @@ def _event(path: Path, number: int, row: dict[str, str], lines: set[str]) -> Eve
 
 
 def _point(value: Any) -> tuple[float, float]:  # noqa: ANN401 - JSON
-    x, y = value
-    return float(x), float(y)
+    x, y = (float(number) for number in value)
+    if not (math.isfinite(x) and math.isfinite(y)):
+        raise ValueError(f"{value} is no point")
+    return x, y

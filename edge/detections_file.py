@@ -13,7 +13,6 @@ import json
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, TypeVar
@@ -27,6 +26,7 @@ from edge.types import Frame, Sighting
 T = TypeVar("T")
 
 _NO_PICTURE = np.empty((0, 0, 3), np.uint8)
+_MAX_GAP = 1_000_000  # frames without boxes in a row: half a day; more is a wrong number
 _DEFAULT_FPS = 25.0  # where neither the first line nor the times tell
 
 
@@ -79,10 +79,18 @@ def read_detections(path: Path) -> RecordedDetections:
     if objects and "frame" not in objects[0][1]:
         header = objects.pop(0)[1]
     rows = tuple(_read(path, i, _row, item) for i, item in objects)
-    for (number, _), (before, after) in zip(objects[1:], pairwise(rows), strict=True):
-        if after.frame <= before.frame or after.t < before.t:
-            raise DataError(f"{path}:{number}: frames and times must grow; sort the lines")
+    _check_order(path, [number for number, _ in objects], rows)
     return _with_header(path, header, rows)
+
+
+def _check_order(path: Path, numbers: list[int], rows: tuple[_Row, ...]) -> None:
+    frame, t = -1, -math.inf
+    for number, row in zip(numbers, rows, strict=True):
+        if row.frame <= frame or row.t < t:
+            raise DataError(f"{path}:{number}: frames and times must grow; sort the lines")
+        if row.frame - frame > _MAX_GAP:
+            raise DataError(f"{path}:{number}: frame {row.frame} follows frame {frame}")
+        frame, t = row.frame, row.t
 
 
 def _with_header(path: Path, header: dict[str, Any], rows: tuple[_Row, ...]) -> RecordedDetections:
@@ -136,7 +144,11 @@ def _row(item: dict[str, Any]) -> _Row:
     detections = Detections.of(boxes, item["scores"])
     if not (np.isfinite(boxes).all() and np.isfinite(detections.scores).all()):
         raise ValueError("boxes and scores must be finite")
-    corners = detections.boxes
+    corners, scores = detections.boxes, detections.scores
+    if (np.abs(corners - 0.5) > 1.5).any():
+        raise ValueError("boxes must be shares of the picture, 0..1, not pixels")
+    if ((scores < 0) | (scores > 1)).any():
+        raise ValueError("scores must be 0..1")
     if (corners[:, 2:] <= corners[:, :2]).any():
         raise ValueError("a box has no size: x1 < x2 and y1 < y2")
     return _Row(frame, t, detections)
@@ -185,4 +197,9 @@ class DetectionsWriter:
         self.close()
 
     def _put(self, item: dict[str, Any]) -> None:
-        self._file.write(json.dumps(item) + "\n")
+        try:
+            self._file.write(json.dumps(item) + "\n")
+        except OSError as error:
+            raise WorldError(
+                f"{self._file.name}: boxes cannot be written: {error.strerror}"
+            ) from error

@@ -52,6 +52,7 @@ def _fit(args: argparse.Namespace) -> int:
         data=_data(args),
         out=args.out,
         cache=args.cache,
+        start=args.start,
         resuming=args.resume,
         minutes=args.minutes,
     )
@@ -155,6 +156,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_data(fit)
     fit.add_argument("--out", type=Path, default=Path("runs/heads"), help="the run's folder")
     fit.add_argument("--cache", type=Path, default=Path("runs/cache"), help="rendered pictures")
+    fit.add_argument("--start", type=Path, help="checkpoint whose weights to begin with")
     fit.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     fit.add_argument("--steps", type=int, help="in place of the recipe's")
     fit.add_argument("--minutes", type=float, default=float("inf"), help="stop then; resumable")

@@ -21,6 +21,7 @@ from edge.errors import ConfigError
 T = TypeVar("T")
 
 SHIPPED = Path(__file__).parent / "recipes"
+DEMO_SEEDS = range(100, 200)  # doors that no detector may have been trained on
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Model:
     width: float = 1.0
     neck: int = 128  # channels of each head's 1x1 convolution
     init: str = ""  # npz of the backbone, relative to the data folder
+    start: str = ""  # recipe whose result this one goes on from; `fit --start` gives it
     frozen: int = 3  # so many first convolutions are not trained
 
 
@@ -158,6 +160,12 @@ def load_recipe(path: Path) -> Recipe:
 def read_recipe(data: dict[str, Any], name: str = "recipe", text: str = "") -> Recipe:
     """Check a recipe's values and freeze them; `text` gives the lines of the messages."""
     recipe = _build(Recipe, data, _Where(name, text, ""))
+    for source in recipe.source:
+        if source.kind == "scene" and source.seed in DEMO_SEEDS:
+            raise ConfigError(
+                f"{name}: source {source.name!r}: seeds {DEMO_SEEDS[0]} to {DEMO_SEEDS[-1]} are "
+                "kept for demos and tests; choose another"
+            )
     shares = sum(source.share for source in recipe.source)
     if not recipe.source or abs(shares - 1) > 1e-3:
         raise ConfigError(f"{name}: the shares of the sources add up to {shares:g}; make it 1")

@@ -261,11 +261,20 @@ def restore(path: Path) -> tuple[SSD, Recipe]:
     data = load(path)
     recipe = read_recipe(data["recipe"], str(path))
     net = build(recipe)
+    load_weights(net, data, path)
+    return net.eval(), recipe
+
+
+def load_weights(net: SSD, data: dict[str, Any], path: Path) -> None:
+    """Give a network the averaged weights of a checkpoint.
+
+    Raises:
+        DataError: it is a checkpoint of another architecture.
+    """
     try:
         net.load_state_dict(data["ema"])
     except RuntimeError as error:
-        raise DataError(f"{path}: recipe and weights disagree") from error
-    return net.eval(), recipe
+        raise DataError(f"{path}: its weights are not of the recipe's network") from error
 
 
 def _log(out: Path, report: Report, figures: dict[str, float]) -> None:

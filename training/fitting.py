@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge.errors import DataError
+from edge.errors import CallError, DataError
 from edge.scene.pictures import render_training_picture
 from training.config import Recipe
 from training.data.cache import load_pictures
 from training.data.heads import read_heads
 from training.data.sampler import load_pools
-from training.engine import Report, State, build, fit, new_state, resume
+from training.engine import Report, State, build, fit, load, load_weights, new_state, resume
 from training.evaluate import quick, torch_detector
 from training.models.mobilenet import load_npz
 from training.models.ssd import SSD
@@ -26,20 +26,27 @@ def run_fit(
     data: Path,
     out: Path,
     cache: Path,
+    start: Path | None = None,
     resuming: bool = False,
     minutes: float = math.inf,
 ) -> State:
-    """Train after a recipe, from the start or from `out`/last.pt.
+    """Train after a recipe: from `out`/last.pt, from the checkpoint `start`, or from the backbone.
 
     Raises:
+        CallError: the recipe goes on from another one's result, and `start` does not give it.
         DataError: pictures, weights or checkpoint are missing or wrong.
     """
     last = out / "last.pt"
     if last.exists() and not resuming:
         raise DataError(f"{last}: a run is here already; go on with --resume or give another --out")
+    if recipe.model.start and start is None and not resuming:
+        raise CallError(
+            f"the recipe goes on from the result of {recipe.model.start!r}: fit that one first "
+            "and give its best.pt with --start"
+        )
     net = build(recipe)
-    if recipe.model.init and not resuming:
-        load_npz(net.backbone, data / recipe.model.init)
+    if not resuming:
+        _begin(net, recipe, data, start)
     state = new_state(net, recipe.fit, recipe.model.frozen)
     if resuming:
         resume(state, last)
@@ -51,6 +58,13 @@ def run_fit(
 
     with progress(recipe.fit.steps) as report:
         return fit(state, pools, recipe, out=out, validate=validate, report=report, minutes=minutes)
+
+
+def _begin(net: SSD, recipe: Recipe, data: Path, start: Path | None) -> None:
+    if start is not None:
+        load_weights(net, load(start), start)
+    elif recipe.model.init:
+        load_npz(net.backbone, data / recipe.model.init)
 
 
 @contextmanager

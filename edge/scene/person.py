@@ -255,7 +255,7 @@ def _head(maker: _Maker, look: Look) -> list[Part]:
     if wear == "long":
         parts.append(maker.ellipsoid((-0.055, 0.0, 1.5), (0.05, 0.1, 0.13), look.hair))
     elif wear == "tail":
-        parts.append(maker.ellipsoid((-0.12, 0.0, 1.56), (0.045, 0.03, 0.09), look.hair))
+        parts.append(maker.ellipsoid((-0.12, 0.0, 1.56), (0.045, 0.03, 0.09), look.hair, head=True))
     elif wear == "cap":
         parts.append(maker.ellipsoid((0.02, 0.0, 1.65), (0.108, 0.09, 0.09), look.wear, head=True))
         parts.append(

@@ -52,10 +52,13 @@ def _camera(rng: Rng, width: int, height: int) -> Camera:
 
 
 def _light(rng: Rng) -> Light:
-    angle, slope = rng.uniform(0, 2 * math.pi), rng.uniform(0.05, 1.3)
+    # Under a high lamp the shadow of a head lies close to the person and looks like a head.
+    angle, slope = rng.uniform(0, 2 * math.pi), 0.05 + 1.25 * rng.uniform() ** 1.7
     return Light(
         (slope * math.cos(angle), slope * math.sin(angle)),
-        float(rng.choice([0.0, rng.uniform(0.1, 0.5), rng.uniform(0.4, 0.85)])),
+        float(
+            rng.choice([0.0, rng.uniform(0.1, 0.5), rng.uniform(0.4, 0.85)], p=[0.2, 0.45, 0.35])
+        ),
         float(rng.uniform(0, 7)),
     )
 

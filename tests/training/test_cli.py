@@ -93,3 +93,27 @@ def test_a_foreseeable_fault_is_one_line(
     assert told in error
     assert 1 == error.count("\n")
     assert before == sorted(place.iterdir())
+
+
+def test_a_run_begins_with_the_result_of_another(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recipe that goes on from another one asks for its checkpoint, and begins with it."""
+    recipe = (place / "r.toml").read_text().replace("[model]", '[model]\nstart = "first"', 1)
+    (place / "second.toml").write_text(recipe)
+    arguments = ["fit", str(place / "second.toml"), "--data", str(place), "--out"]
+    more = ["--cache", str(place / "cache"), "--steps", "1"]
+
+    assert 2 == main([*arguments, str(place / "no"), *more])
+    assert "--start" in capsys.readouterr().err
+
+    start = ["--start", str(place / "run" / "last.pt")]
+
+    assert 0 == main([*arguments, str(place / "second"), *more, *start])
+
+    def weights(run: str) -> torch.Tensor:
+        return torch.load(place / run / "last.pt", weights_only=True)["ema"]["head0.loc.weight"]
+
+    before, after = weights("run"), weights("second")
+
+    assert torch.allclose(before, after, atol=1e-2)
