@@ -111,6 +111,7 @@ class Walk:
         self._past = 0  # looks in a row that show the person past the line ...
         self._beyond = 0  # ... and past the band
         self._sign = 0  # of the last depth that had one
+        self._steps = (0.0, 0.0)  # change of depth a second, before the last look and with it
         self._last = self._passage = Sample(0, 0.0, 0.0, 0.0)  # passage: the last change of sign
 
     def look(self, track: Track, frame: int, t: float) -> None:
@@ -136,9 +137,14 @@ class Walk:
         depth, unit = self.line.place(track.anchor)[0], min(self.line.size(track))
         if depth * self._sign < 0:
             self._passage = self._last  # it left the picture on the other side
-        certain = self._past >= LOOKS or _has_left(track)
+        certain = self._past >= LOOKS or _has_left(track) or self._came_steadily()
         if certain and self._side * depth < 0 and abs(depth) >= JITTER * unit:
             self._cross(depth, unit)
+
+    def _came_steadily(self) -> bool:
+        """Whether the last look goes on from those before, as no errant box does."""
+        before, last = self._steps
+        return self._past > 0 and before * last > 0 and abs(before) >= abs(last) / 2
 
     def take(self) -> list[Decision]:
         """The crossings decided since the last call."""
@@ -168,6 +174,8 @@ class Walk:
         elif sign * self._sign < 0:
             self._passage = _between(self._last, now)
         self._sign = sign or self._sign
+        if now.t > self._last.t:
+            self._steps = (self._steps[1], (now.depth - self._last.depth) / (now.t - self._last.t))
         self._last = now
 
     def _begin(self, depth: float, jitter: float) -> None:
