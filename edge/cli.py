@@ -45,6 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except HeadcountError as error:
         print(f"headcount: {error}", file=sys.stderr)
         return error.exit_code
+    except KeyboardInterrupt:
+        print("headcount: stopped", file=sys.stderr)
+        return 1
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
         sys.stderr.close()
         return 1

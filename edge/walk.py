@@ -11,7 +11,8 @@ The band is a share of the person's size, or of the room that the picture leaves
 where that is less. At the two ends of a track nothing more can come that would correct the
 verdict, so there the anchor needs to be past the line by no more than jitter, provided that the
 person has walked further than a band: people who come into view or leave it close to the line
-count, and a track cut in two at the line counts once.
+count, and a track cut in two at the line counts once. A single look past the line is believed
+only where it goes on from the looks before, or where the person left the picture.
 
 Leaves it to the line counter when to tell what was decided.
 """
@@ -111,8 +112,8 @@ class Walk:
         self._past = 0  # looks in a row that show the person past the line ...
         self._beyond = 0  # ... and past the band
         self._sign = 0  # of the last depth that had one
-        self._steps = (0.0, 0.0)  # change of depth a second, before the last look and with it
-        self._last = self._passage = Sample(0, 0.0, 0.0, 0.0)  # passage: the last change of sign
+        self._trail: list[Sample] = []  # the last three looks
+        self._passage = Sample(0, 0.0, 0.0, 0.0)  # the last change of sign
 
     def look(self, track: Track, frame: int, t: float) -> None:
         """Take one look at the person."""
@@ -136,15 +137,10 @@ class Walk:
         """The track has ended: the last place decides, short of jitter only."""
         depth, unit = self.line.place(track.anchor)[0], min(self.line.size(track))
         if depth * self._sign < 0:
-            self._passage = self._last  # it left the picture on the other side
+            self._passage = self._trail[-1]  # it left the picture on the other side
         certain = self._past >= LOOKS or _has_left(track) or self._came_steadily()
         if certain and self._side * depth < 0 and abs(depth) >= JITTER * unit:
             self._cross(depth, unit)
-
-    def _came_steadily(self) -> bool:
-        """Whether the last look goes on from those before, as no errant box does."""
-        before, last = self._steps
-        return self._past > 0 and before * last > 0 and abs(before) >= abs(last) / 2
 
     def take(self) -> list[Decision]:
         """The crossings decided since the last call."""
@@ -172,11 +168,18 @@ class Walk:
         if self._sign == 0:
             self._passage = now
         elif sign * self._sign < 0:
-            self._passage = _between(self._last, now)
+            self._passage = _between(self._trail[-1], now)
         self._sign = sign or self._sign
-        if now.t > self._last.t:
-            self._steps = (self._steps[1], (now.depth - self._last.depth) / (now.t - self._last.t))
-        self._last = now
+        self._trail = [*self._trail[-2:], now]
+
+    def _came_steadily(self) -> bool:
+        """Whether the last look goes on from the two before, as no errant box does."""
+        if self._past == 0 or len(self._trail) < 3:
+            return False
+        (a, b, c) = self._trail
+        before, last = _speed(a, b), _speed(b, c)
+        steady = before * last > 0 and 0.5 <= last / before <= 2
+        return steady and c.t - b.t <= 2.5 * (b.t - a.t)
 
     def _begin(self, depth: float, jitter: float) -> None:
         """The side from which the person came, as far as known by now."""
@@ -202,6 +205,11 @@ class Walk:
 
 def _sign(value: float) -> int:
     return (value > 0) - (value < 0)
+
+
+def _speed(before: Sample, after: Sample) -> float:
+    """Change of depth a second; 0 for a clock that stands."""
+    return (after.depth - before.depth) / (after.t - before.t) if after.t > before.t else 0.0
 
 
 def _has_left(track: Track) -> bool:

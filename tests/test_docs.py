@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import shlex
 from pathlib import Path
 
@@ -10,6 +11,9 @@ import pytest
 
 import deploy.cli
 import edge.cli
+from edge.assembly import DEFAULT_BUNDLE, PACKAGED
+from edge.contract.bundle import read_bundle
+from edge.contract.signature import read_packaged
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -54,3 +58,24 @@ def test_links_lead_somewhere(page: Path) -> None:
         target = part.partition(")")[0].partition("#")[0]
         if target and "://" not in target:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_the_model_card_tells_what_the_manifest_tells() -> None:
+    """The shipped bundle's card is printed from its manifest, and the README has its table."""
+    spec = importlib.util.spec_from_file_location("card", ROOT / "benchmarks" / "model_card.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    manifest = read_bundle(DEFAULT_BUNDLE).manifest
+
+    assert module.card() == DEFAULT_BUNDLE.with_suffix(".md").read_text()
+    assert module.table(manifest.metrics) in (ROOT / "README.md").read_text()
+
+
+def test_the_shipped_bundle_is_vouched_for() -> None:
+    """The packaged digest is that of the shipped bundle, and its licences are told."""
+    bundle = read_bundle(DEFAULT_BUNDLE)
+
+    assert read_packaged(PACKAGED) == {bundle.manifest.name: bundle.sha256}
+    assert any("research" in licence for licence in bundle.manifest.licences)

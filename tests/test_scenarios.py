@@ -8,7 +8,7 @@ import pytest
 
 from edge.contract.detections import Detections
 from edge.line import LineSettings
-from tests.scenarios import SCENARIOS, Scenario, frames, play, totals
+from tests.scenarios import EPISODES, PAUSE, SCENARIOS, Scenario, frames, play, totals
 
 SEEDS = (1, 2, 3, 4)
 BY_NAME = {scenario.name: scenario for scenario in SCENARIOS}
@@ -64,18 +64,17 @@ def test_the_order_of_the_boxes_does_not_matter() -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["clean in", "in and out again", "two head-on", "hidden at the line"]
+    ("name", "passages"),
+    [("clean in", [17.5]), ("in and out again", [17.5, 52.5]), ("hidden at the line", [14.0])],
 )
-def test_crossings_tell_the_frame_of_the_passage(name: str) -> None:
-    """Within a quarter of a second of where the heads really are at the line."""
+def test_crossings_tell_the_frame_of_the_passage(name: str, passages: list[float]) -> None:
+    """Within a sixth of a second of when the head is at the line, in every episode."""
     scenario = BY_NAME[name]
-    still = [scenario.script(300.0)[k] for k in range(len(scenario.script(300.0)))]
-    length = len(still) + 45
-    for crossing in play(frames(scenario, 2), 25.0):
-        heads = still[crossing.frame % length] if crossing.frame % length < len(still) else []
-        hidden = not heads
+    period = len(scenario.script(300.0)) + PAUSE
+    expected = [n * period + passage for n in range(EPISODES) for passage in passages]
+    told = [crossing.frame for crossing in play(frames(scenario, 2), 25.0)]
 
-        assert hidden or min(abs(y - 240) for _, y in heads) <= 50
+    assert expected == pytest.approx(told, abs=4.0)
 
 
 def test_noise_costs_little() -> None:
