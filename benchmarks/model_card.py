@@ -23,7 +23,7 @@ CARD = """# Model card: {name} {version}
 
 An SSD-MobileNet v1 that finds heads, {width}x{height} pixels, one FP16 file ({size:.1f} MB, IR v10)
 for every OpenVINO since 2021.3. It looks at a door from above or obliquely and gives boxes around
-heads, hair included. A new person needs a score of {score:g}; a site may find a better one by audit.
+heads, hair included. A new person needs a score of {score:g}; an audit may find better at a site.
 
 ## Made from
 Backbone: MobileNet v1 1.0, ImageNet, from the Coral test data (Apache-2.0). Recipes: `heads`, then
