@@ -87,7 +87,9 @@ def _add_demo(verbs: Verbs) -> None:
     verb = verbs.add_parser("demo", help="a simulated door, counted live on this machine alone")
     verb.add_argument("--seconds", type=float, default=60.0, help="0 runs for ever (default 60)")
     verb.add_argument("--seed", type=int, default=1, help="which door (default 1)")
-    verb.add_argument("--no-web", action="store_true", help="without the web page")
+    verb.add_argument(
+        "--no-web", action="store_true", help="without the web page, of which this version has none"
+    )
     _add_json(verb)
     verb.set_defaults(verb=_demo)
 
@@ -95,6 +97,8 @@ def _add_demo(verbs: Verbs) -> None:
 def _demo(options: argparse.Namespace) -> int:
     if options.seconds < 0:
         raise CallError(f"--seconds {options.seconds:g}: give 0 (for ever) or more")
+    if not options.verbose:  # its own lines say the same, with the truth beside it
+        logging.getLogger("edge").setLevel(logging.WARNING)
     result = demo(options.seconds, options.seed, sys.stderr if options.json else sys.stdout)
     if options.json:
         print(json.dumps(result.to_json()))
