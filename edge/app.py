@@ -13,6 +13,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from edge.assembly import build_corridor, choose_bundle, keep_score
@@ -106,17 +107,21 @@ class _Service:
 
     def count(self, detector: Detector, frames: Iterable[Frame]) -> None:
         """Count frames to their end; tracks that end with them are decided then."""
+        frame = None
         for sighting in detector.detect(frames):
+            frame = sighting.frame
             step = self._corridor.step(sighting)
-            self._record(step.crossings)
+            self._record(step.crossings, frame)
             self._meter.note(sighting, time.monotonic())
             if self._watch is not None:
                 self._watch(step)
-        self._record(self._corridor.finish())
+        if frame is not None:
+            self._record(self._corridor.finish(), frame)
 
-    def _record(self, crossings: Iterable[Crossing]) -> None:
+    def _record(self, crossings: Iterable[Crossing], frame: Frame) -> None:
         for crossing in crossings:
-            state = self._ledger.record(crossing, datetime.datetime.now(datetime.UTC))
+            dated = _dated(crossing, frame)
+            state = self._ledger.record(dated, datetime.datetime.now(datetime.UTC))
             _log.info(
                 "%s over %s: in %d, out %d",
                 crossing.direction.value,
@@ -126,6 +131,13 @@ class _Service:
             )
             if self._publisher is not None:
                 self._publisher.wake()
+
+
+def _dated(crossing: Crossing, frame: Frame) -> Crossing:
+    """The crossing with the wall clock of its passage, which lies before the frame that decided."""
+    if frame.utc is None:
+        return crossing
+    return replace(crossing, utc=frame.utc - datetime.timedelta(seconds=frame.t - crossing.t))
 
 
 def _publisher(

@@ -18,6 +18,8 @@ from edge.scene.person import body
 from edge.scene.walk import PERIOD, Room, Visit, visits
 from edge.types import Direction, Image, Line
 
+_FOCAL = 0.8  # of the width: 64 degrees across, as the usual Raspberry Pi camera has
+
 # In the picture's middle a head lies over its own feet, so the line has no parallax there.
 SCENE_LINE = Line("door", (0.0, 0.5), (1.0, 0.5), (0.5, 0.9))
 
@@ -75,7 +77,7 @@ class Scene:
         self.crossings: list[SceneCrossing] = []
         rng = np.random.default_rng((seed, 1_000_000))
         width, rows = size
-        self._camera = Camera(float(rng.uniform(3.1, 3.5)), 0.0, 0.62, width, rows)
+        self._camera = Camera(float(rng.uniform(2.9, 3.2)), 0.0, _FOCAL, width, rows)
         self._room = _room(self._camera)
         self._floor = floor_picture(rng, self._camera)
         angle = float(rng.uniform(0, 2 * math.pi))

@@ -93,6 +93,7 @@ def test_a_recording_is_counted_into_the_broker(
     assert list(range(1, len(truth) + 1)) == [event.seq for event in events]
     assert (truth.count("in"), truth.count("out")) == (state.in_total, state.out_total)
     assert [b"online", b"offline"] == listener.payloads("availability")
+    assert {"frame"} == {event.ts_source for event in events}
     assert health
 
 
