@@ -41,7 +41,7 @@ over pictures. "16 px" counts only heads of at least 16 pixels in a picture of 3
 {table}
 
 The overhead sets have 12 and 22 heads: one head is 0.05 to 0.08. Printed by
-`headcount-train evaluate runs/doors/best.pt --data DIR`.
+`headcount-train evaluate runs/doors/last.pt --data DIR`.
 
 ## What it does not see well
 Heads under about 10 pixels of its input; dark hair on a dark floor without an outline; hats with a

@@ -99,6 +99,15 @@ class _Motion:
         self.cov *= 1 - gain
 
 
+@dataclass(frozen=True, slots=True)
+class Confirmation:
+    """What makes a track a person: seen in `hits` of `of` successive frames, mean score `score`."""
+
+    hits: int
+    of: int
+    score: float  # 0..1
+
+
 class Person:
     """One person, from the first look on.
 
@@ -106,18 +115,18 @@ class Person:
         number: the id.
         look: the first detection.
         t: its time, seconds.
-        confirm: (m, n): seen in m of n successive frames is confirmed.
+        confirmation: what it takes to be one.
     """
 
-    def __init__(self, number: int, look: Look, t: float, confirm: tuple[int, int]) -> None:
+    def __init__(self, number: int, look: Look, t: float, confirmation: Confirmation) -> None:
         self.id, self.first, self.last = number, look, look
         self.born_t = self.seen_t = self._t = t
         self.size = [look.side(0), look.side(1)]
         self._whole = [not look.is_cut(0), not look.is_cut(1)]  # size known from an uncut look
         self._frames, self._hits, self._scores = 1, 1, look.score
-        self._confirm_of = confirm[1]
-        self._recent = deque([1], maxlen=confirm[0])  # frames that showed the person
-        self.confirmed = False
+        self._confirmation = confirmation
+        self._recent = deque([1], maxlen=confirmation.hits)  # frames that showed the person
+        self._steady = False
         self._confirm()
         speed = (SPEED * self.unit) ** 2
         self._motion = [
@@ -135,6 +144,15 @@ class Person:
     def score(self) -> float:
         """Mean score of the looks."""
         return self._scores / self._hits
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether this is a person: once seen steadily, and good enough on the whole.
+
+        What only now and then looks like a person, as a bag or the shadow of a head, may begin a
+        track, but its mean score gives it away.
+        """
+        return self._steady and self.score >= self._confirmation.score
 
     @property
     def predicted(self) -> Point:
@@ -209,8 +227,8 @@ class Person:
 
     def _confirm(self) -> None:
         full = len(self._recent) == self._recent.maxlen
-        if full and self._frames - self._recent[0] < self._confirm_of:
-            self.confirmed = True
+        if full and self._frames - self._recent[0] < self._confirmation.of:
+            self._steady = True
 
     def _noise(self, axis: int) -> float:
         return (JITTER * self.size[axis]) ** 2

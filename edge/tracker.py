@@ -14,7 +14,7 @@ from typing import Literal
 
 from edge.assignment import assign
 from edge.contract.detections import Detections
-from edge.person import Look, Person
+from edge.person import Confirmation, Look, Person
 from edge.types import Box, Point, Track, TrackUpdate
 
 Anchor = Literal["centre", "top", "bottom"]
@@ -42,6 +42,9 @@ class TrackerSettings:
     doubtful_hidden: float = 0.4
     max_inside: float = 0.6
     anchor: Anchor = "centre"
+
+
+CORNER = 0.35  # share of the area of a head that no other person's head beside it falls below
 
 
 class Tracker:
@@ -98,12 +101,13 @@ class Tracker:
 
     def _born(self, taken: Sequence[Look], free: Sequence[Look], t: float) -> list[Person]:
         """A person for each strong box that is neither taken nor part of a better one."""
-        confirm = (self._settings.confirm_hits, self._settings.confirm_of)
+        settings = self._settings
+        confirm = Confirmation(settings.confirm_hits, settings.confirm_of, settings.birth_score)
         known, people = [look.box for look in taken], []
         for look in sorted(free, key=lambda look: (-look.score, look.box)):
-            part = any(_shared(look.box, box) > self._settings.max_inside for box in known)
+            part = any(_is_part(look.box, box, settings.max_inside) for box in known)
             known.append(look.box)
-            if look.score >= self._settings.birth_score and not part:
+            if look.score >= settings.birth_score and not part:
                 people.append(Person(self._next_id, look, t, confirm))
                 self._next_id += 1
         return people
@@ -135,10 +139,24 @@ class Tracker:
         return centre[0] / self._aspect, centre[1] + _ANCHOR_SHIFT[self._settings.anchor] * height
 
 
+def _is_part(box: Box, other: Box, most: float) -> bool:
+    """Whether a box is a part of a better one: much of it lies in there, or it is a mere corner.
+
+    A bun or a hand has a fraction of the area of the head that it touches. Heads so near to each
+    other are about equally far from the camera: that of a child beside an adult has half the area.
+    """
+    shared = _shared(box, other)
+    return shared > most or (shared > 0 and _area(box) < CORNER * _area(other))
+
+
+def _area(box: Box) -> float:
+    return (box[2] - box[0]) * (box[3] - box[1])
+
+
 def _shared(box: Box, other: Box) -> float:
     """Intersection over the smaller area."""
     width = min(box[2], other[2]) - max(box[0], other[0])
     height = min(box[3], other[3]) - max(box[1], other[1])
     if width <= 0 or height <= 0:
         return 0.0
-    return width * height / min((b[2] - b[0]) * (b[3] - b[1]) for b in (box, other))
+    return width * height / min(_area(box), _area(other))

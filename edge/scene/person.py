@@ -231,7 +231,8 @@ def _arms(maker: _Maker, look: Look, pose: Pose) -> list[Part]:
 
 def _bag(maker: _Maker, look: Look) -> list[Part]:
     if look.bag == "backpack":
-        return [maker.hull([((-0.2, 0.0, 1.22), (0.1, 0.15, 0.2))], look.bag_colour)]
+        corners = [(x, y, z) for x in (-0.3, -0.14) for y in (-0.14, 0.14) for z in (0.98, 1.38)]
+        return [maker.hull([(corner, (0.02, 0.02, 0.02)) for corner in corners], look.bag_colour)]
     if look.bag == "shoulder":
         return [maker.hull([((0.0, 0.3, 0.9), (0.17, 0.07, 0.14))], look.bag_colour)]
     return []

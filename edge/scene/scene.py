@@ -18,6 +18,8 @@ from edge.scene.person import body
 from edge.scene.walk import PERIOD, Room, Visit, visits
 from edge.types import Direction, Image, Line
 
+# As any camera, this one exposes longer where it is dark, as far as moving people allow.
+_EXPOSED, _LONGEST = 32.0, 1.8  # mean of an empty picture, 0..255; highest gain
 _FOCAL = 0.8  # of the width: 64 degrees across, as the usual Raspberry Pi camera has
 
 # In the picture's middle a head lies over its own feet, so the line has no parallax there.
@@ -85,6 +87,7 @@ class Scene:
         self._light = Light(
             (slope * math.cos(angle), slope * math.sin(angle)), float(rng.uniform(0.2, 0.55)), 3.0
         )
+        self._gain = float(np.clip(_EXPOSED / self._floor.mean(), 1.0, _LONGEST))
         self._drawn: tuple[int, list[Visit]] = (-1, [])
         self._noise = [3.0 * cloud(rng, rows, width, 1)[..., None] for _ in range(4)]
 
@@ -144,8 +147,8 @@ class Scene:
             sides[key] = side
 
     def _develop(self, painted: Image, index: int) -> Image:
-        """Lens blur and sensor noise."""
-        soft = cv2.GaussianBlur(painted, (3, 3), 0)
+        """Lens blur, exposure and sensor noise."""
+        soft = self._gain * cv2.GaussianBlur(painted, (3, 3), 0).astype(np.float32)
         noisy = soft + self._noise[index % len(self._noise)]
         image: Image = np.clip(noisy, 0, 255).astype(np.uint8)
         return image
