@@ -28,10 +28,10 @@ class TrackerSettings:
     """How to follow. Scores are 0..1, times in seconds.
 
     A new track needs `birth_score`, a known one lives on from `keep_score`. Confirmed is who was
-    seen in `confirm_hits` of `confirm_of` successive frames. A confirmed track survives
-    `max_hidden`, a doubtful one `doubtful_hidden`. A box that shares more than `max_inside` of the
-    smaller area with a better one gives no birth: nested boxes are one person. `anchor` is the
-    point of the box that the line judges.
+    seen in `confirm_hits` of `confirm_of` successive frames, as long as the mean score is not below
+    `birth_score`. A confirmed track survives `max_hidden`, a doubtful one `doubtful_hidden`. A box
+    that shares more than `max_inside` of the smaller area with a better one gives no birth: nested
+    boxes are one person. `anchor` is the point of the box that the line judges.
     """
 
     birth_score: float = 0.3

@@ -149,6 +149,31 @@ def test_nested_boxes_are_one_person() -> None:
     assert [1] == ids(follow(frames)[-1])
 
 
+def test_a_corner_of_a_head_is_no_person() -> None:
+    """A bun: a quarter of the head's area, touching it, however well it scores."""
+    frames = [
+        seen(head(0.5, 0.2 + 0.02 * i, 0.1), head(0.5, 0.13 + 0.02 * i, 0.05)) for i in range(8)
+    ]
+
+    assert [[1]] * 8 == [ids(update) for update in follow(frames)]
+
+
+def test_a_child_beside_an_adult_is_a_person() -> None:
+    """Half the area of the head that it touches."""
+    frames = [seen(head(0.5, 0.5, 0.1), head(0.58, 0.5, 0.071)) for _ in range(4)]
+
+    assert [1, 2] == ids(follow(frames)[-1])
+
+
+def test_what_looks_like_a_head_only_now_and_then_is_no_person() -> None:
+    """A bag whose first look is good enough, and whose mean score is not, is never confirmed."""
+    scores = [0.5, 0.21, 0.21, 0.21, 0.35, 0.21, 0.21]
+    updates = follow([seen(head(0.5, 0.5), score=score) for score in scores])
+
+    assert not any(track.confirmed for track in updates[-1].active)
+    assert [1] == ids(updates[-1])
+
+
 def test_people_who_overlap_but_are_not_nested_are_two() -> None:
     """Two bodies that share half their width are two tracks."""
     frames = [seen((0.3, 0.3, 0.5, 0.8), (0.4, 0.3, 0.6, 0.8))] * 5
