@@ -57,7 +57,8 @@ class Scene:
 
     Args:
         seed: all chance comes from it. 100 to 199 never appear in training pictures.
-        duration: seconds; 0 goes on for ever, period by period.
+        duration: seconds; 0 goes on for ever, period by period. A short one shows those people
+            of the same minute who have left before its end.
         fps: pictures per second.
         size: (width, height) in pixels.
 
@@ -126,7 +127,8 @@ class Scene:
     def _visits(self, period: int) -> list[Visit]:
         length = min(PERIOD, self.duration - period * PERIOD) if self.duration else PERIOD
         if self._drawn[0] != period:
-            self._drawn = (period, visits(self.seed, period, length, self._room))
+            drawn = visits(self.seed, period, self._room)
+            self._drawn = (period, [visit for visit in drawn if visit.end <= length])
         return self._drawn[1]
 
     def _note_crossings(

@@ -17,6 +17,7 @@ from edge.scene.person import Look, Pose, draw_look
 PERIOD = 60.0  # s; visits are drawn for one period at a time, and the scene is empty at its end
 _QUIET_START = 1.0  # s
 _QUIET_END = 3.5  # s; the last person is out of sight by then
+_PAIRS = 9  # as many go in, and as many go out
 _LANE = 0.62  # m between two people side by side
 
 
@@ -84,21 +85,19 @@ class Room:
         return self.half_depth + 0.75
 
 
-def visits(seed: int, period: int, length: float, room: Room) -> list[Visit]:
-    """Draw the visits of one period of `length` seconds, earliest first.
+def visits(seed: int, period: int, room: Room) -> list[Visit]:
+    """Draw the visits of one period, earliest first.
 
     Args:
         seed: the scene's seed.
         period: which period; each has its own chance.
-        length: seconds, up to PERIOD; shorter ones have fewer visits at the same density.
         room: what the camera sees.
     """
     rng = np.random.default_rng((seed, period))
-    pairs = max(1, math.ceil(9 * length / PERIOD))
-    plans = ["in"] * pairs + ["out"] * pairs
-    plans += [str(p) for p in rng.choice(["turn", "pause_in", "pause_out"], max(1, pairs // 3))]
+    plans = ["in"] * _PAIRS + ["out"] * _PAIRS
+    plans += [str(p) for p in rng.choice(["turn", "pause_in", "pause_out"], _PAIRS // 3)]
     rng.shuffle(plans)
-    latest = length - _QUIET_END
+    latest = PERIOD - _QUIET_END
     slot = (latest - _QUIET_START) / len(plans)
     drawn: list[Visit] = []
     for number, plan in enumerate(plans):
