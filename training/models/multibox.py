@@ -99,18 +99,39 @@ def multibox_loss(
     Raises:
         DataError: the loss is not finite.
     """
-    state = torch.from_numpy(np.stack([t.state for t in targets]))
-    wanted = torch.from_numpy(np.stack([t.loc for t in targets]))
+    state, wanted = stack(targets)
     positive = state == POSITIVE
-    count = int(positive.sum())
-    cross = fn.cross_entropy(conf.flatten(0, 1), positive.flatten().long(), reduction="none")
-    rivals = cross.detach()[(state == NEGATIVE).flatten()]
-    budget = min(len(rivals), int(negatives * max(count, 8)))
-    floor = rivals.topk(budget).values[-1] if budget else torch.tensor(torch.inf)
-    hard = (state == NEGATIVE).flatten() & (cross.detach() >= floor)
-    scale = max(count, 1)
-    loss_conf = cross[positive.flatten() | hard].sum() / scale
+    cross = cross_entropy(conf, state)
+    scale = max(int(positive.sum()), 1)
+    loss_conf = cross[positive | hard_negatives(cross, state, negatives)].sum() / scale
     loss_loc = fn.smooth_l1_loss(loc[positive], wanted[positive], reduction="sum") / scale
     if not bool(torch.isfinite(loss_conf + loss_loc)):
         raise DataError(f"the loss is not finite; the pictures were {', '.join(names)}")
     return loss_conf, loss_loc
+
+
+def stack(targets: list[Target]) -> tuple[Tensor, Tensor]:
+    """The targets of a batch: states (B, N) int8, codes (B, N, 4) float32."""
+    state = torch.from_numpy(np.stack([t.state for t in targets]))
+    return state, torch.from_numpy(np.stack([t.loc for t in targets]))
+
+
+def cross_entropy(conf: Tensor, state: Tensor) -> Tensor:
+    """What the logits (B, N, 2) of each prior cost, (B, N); ignored ones as if negative."""
+    positive = (state == POSITIVE).flatten().long()
+    return fn.cross_entropy(conf.flatten(0, 1), positive, reduction="none").view(state.shape)
+
+
+def hard_negatives(cross: Tensor, state: Tensor, negatives: float) -> Tensor:
+    """The negatives that are taught, (B, N) bool: those that cost most, over the whole batch.
+
+    Args:
+        cross: (B, N) from `cross_entropy`; no gradient goes through the choice.
+        state: (B, N) from `stack`.
+        negatives: so many for each positive, and for 8 where there are fewer.
+    """
+    negative, cross = state == NEGATIVE, cross.detach()
+    rivals = cross[negative]
+    budget = min(len(rivals), int(negatives * max(int((state == POSITIVE).sum()), 8)))
+    floor = rivals.topk(budget).values[-1] if budget else torch.tensor(torch.inf)
+    return negative & (cross >= floor)

@@ -1,12 +1,13 @@
 """SSD heads on a backbone: raw BGR 0..255 in, box codes and class probabilities out.
 
-    x -> (x - 127.5) / 127.5 -> backbone -> block5  (stride 8)  -> head0 -> loc, conf
-                                         -> block11 (stride 16) -> head1 -> loc, conf
-                                         -> block13 (stride 32) -> head2 -> loc, conf
+                                      MobileNet  SqueezeNet
+    x -> normalise -> backbone ->  8: block5     fire5    -> head0 -> loc, conf
+                      (stride) -> 16: block11    fire9    -> head1 -> loc, conf
+                               -> 32: block13    fire10   -> head2 -> loc, conf
 
 Channels that pruning must cut together are found by name: the producer of a tap feeds the next
-block's `dw` and the head's `feature.dw`. No slicing, chunk, index or resize is in the graph, as
-old OpenVINO runtimes cannot read them.
+block and the head's `feature.dw`. No slicing, chunk, index or resize is in the graph, as old
+OpenVINO runtimes cannot read them.
 """
 
 from __future__ import annotations
@@ -17,16 +18,19 @@ import torch
 from torch import Tensor, nn
 
 from edge.contract.ssd import PriorSpec
-from training.models.mobilenet import MobileNet, Separable
+from training.models.backbone import Backbone
+from training.models.layers import Separable, Size
+from training.models.mobilenet import MobileNet
+from training.models.squeezenet import SqueezeNet
 
-TAPS = {8: 5, 16: 11, 32: 13}  # stride to block
+BACKBONES: dict[str, type[Backbone]] = {"mobilenet": MobileNet, "squeezenet": SqueezeNet}
 CLASSES = 2  # background, head
 
 
 class Head(nn.Module):
     """One map's predictor: depthwise 3x3, 1x1 to `neck` channels, 1x1 to boxes and classes."""
 
-    def __init__(self, cin: int, neck: int, anchors: int, size: tuple[int, int]) -> None:
+    def __init__(self, cin: int, neck: int, anchors: int, size: Size) -> None:
         super().__init__()
         self.feature = Separable(cin, neck, size=size)
         self.loc = nn.Conv2d(neck, anchors * 4, 1)
@@ -44,19 +48,24 @@ class Head(nn.Module):
 
 
 class SSD(nn.Module):
-    """The detector of one prior spec."""
+    """The detector of one prior spec, on one of `BACKBONES`."""
 
-    def __init__(self, spec: PriorSpec, *, width: float = 1.0, neck: int = 128) -> None:
+    def __init__(
+        self, spec: PriorSpec, *, backbone: str = "mobilenet", width: float = 1.0, neck: int = 128
+    ) -> None:
         super().__init__()
+        kind = BACKBONES[backbone]
         strides = [level.stride for level in spec.maps]
-        if strides != sorted(set(strides)) or not set(strides) <= set(TAPS):
-            raise ValueError(f"maps must have strides out of {sorted(TAPS)}, rising: {strides}")
+        if strides != sorted(set(strides)) or not set(strides) <= set(kind.taps):
+            raise ValueError(
+                f"maps must have strides out of {sorted(kind.taps)}, rising: {strides}"
+            )
         self.spec = spec
-        self.taps = tuple(TAPS[stride] for stride in strides)
-        self.backbone = MobileNet(width, (spec.height, spec.width))
+        self.taps = tuple(kind.taps[stride] for stride in strides)
+        self.backbone = kind(width, (spec.height, spec.width))
         for number, level in enumerate(spec.maps):
             size = (math.ceil(spec.height / level.stride), math.ceil(spec.width / level.stride))
-            cin = self.backbone.channels[TAPS[level.stride] - 1]
+            cin = self.backbone.channels[kind.taps[level.stride]]
             self.add_module(f"head{number}", Head(cin, neck, len(level.sizes), size))
 
     def heads(self) -> list[Head]:
@@ -65,7 +74,7 @@ class SSD(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """Raw BGR (B, 3, height, width), 0..255, to codes (B, N, 4) and logits (B, N, 2)."""
-        features = self.backbone((x - 127.5) * (1 / 127.5), self.taps)
+        features = self.backbone(self.backbone.normalise(x), self.taps)
         pairs = [head(feature) for head, feature in zip(self.heads(), features, strict=True)]
         return torch.cat([loc for loc, _ in pairs], 1), torch.cat([conf for _, conf in pairs], 1)
 
