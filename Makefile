@@ -42,7 +42,7 @@ $(BIN)/python:
 	@$(BIN)/python .ci/torch_choice.py $(TORCH) $(TORCH_VERSION) > $@
 
 .venv/test-$(TORCH).done: pyproject.toml constraints.txt .venv/torch-$(TORCH) | $(BIN)/python
-	$(PIP) install -c constraints.txt -e ".[dev$$(grep -q yes .venv/torch-$(TORCH) && echo ,training)]"
+	$(PIP) install -c constraints.txt -e ".[dev$$(grep -q yes .venv/torch-$(TORCH) && echo ,training,int8,bench)]"
 	@touch $@ .venv/demo.done
 
 clean:

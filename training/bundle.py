@@ -10,10 +10,14 @@ from typing import Any
 
 from edge import __version__
 from edge.contract.bundle import Bundle, Manifest, ModelInput, Variant, write_bundle
+from edge.contract.manifest import INT8
 from training.config import Recipe
 from training.export import Exported
+from training.int8 import Quantised
 
-DEVICES = ("CPU", "GPU", "MYRIAD", "NPU")  # one FP16 file serves them all
+# One FP16 file serves them all. It stands first: a device that knows nothing of int8 takes it.
+FLOAT_FILE = Variant(("CPU", "GPU", "MYRIAD", "NPU"), "fp16", "model.xml", "model.bin")
+INT8_FILE = Variant(("CPU",), INT8, "model-int8.xml", "model-int8.bin")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +35,13 @@ class Label:
 
 
 def make_bundle(
-    exported: Exported, recipe: Recipe, label: Label, *, created: datetime, out: Path
+    exported: Exported,
+    recipe: Recipe,
+    label: Label,
+    *,
+    created: datetime,
+    out: Path,
+    int8: Quantised | None = None,
 ) -> Bundle:
     """Write an unsigned bundle in place of whatever lies at `out`; all of it or nothing.
 
@@ -41,11 +51,17 @@ def make_bundle(
         label: name, version, thresholds, metrics.
         created: when, with a time zone.
         out: the bundle's folder; its parent must exist.
+        int8: a second form of the same model for CPUs, which the door may choose.
 
     Raises:
         BundleError: it cannot be written.
         ValueError: a field of the label is out of its range.
     """
+    files = {FLOAT_FILE.xml: exported.xml, FLOAT_FILE.bin: exported.bin}
+    metrics = {**label.metrics, "export": exported.report()}
+    if int8 is not None:
+        files |= {INT8_FILE.xml: int8.xml, INT8_FILE.bin: int8.bin}
+        metrics["int8"] = int8.report()
     manifest = Manifest(
         name=label.name,
         version=label.version,
@@ -56,12 +72,12 @@ def make_bundle(
         labels=("head",),
         score=label.score,
         nms=label.nms,
-        variants=(Variant(DEVICES, "fp16", "model.xml", "model.bin"),),
+        variants=(FLOAT_FILE,) if int8 is None else (FLOAT_FILE, INT8_FILE),
         priors=recipe.spec,
         min_app_version=__version__,
         recipe=recipe.to_json(),
         plan=label.plan,
-        metrics={**label.metrics, "export": exported.report()},
+        metrics=metrics,
         licences=label.licences,
     )
-    return write_bundle(out, manifest, {"model.xml": exported.xml, "model.bin": exported.bin})
+    return write_bundle(out, manifest, files)

@@ -11,11 +11,19 @@ import dataclasses
 import json
 import os
 import sys
+import time
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge.errors import CallError, DataError, HeadcountError
+from training.arms import ARMS
 from training.config import Recipe, load_recipe
+
+ARM_NAMES = [arm.name for arm in ARMS]
+if TYPE_CHECKING:
+    from training.export import Exported
+    from training.int8 import Quantised
 
 _EXTRA = ("torch", "faster_coco_eval", "rich")
 
@@ -53,9 +61,81 @@ def _fit(args: argparse.Namespace) -> int:
         out=args.out,
         cache=args.cache,
         start=args.start,
+        teacher=args.teacher,
         resuming=args.resume,
         minutes=args.minutes,
     )
+    return 0
+
+
+def _profile(args: argparse.Namespace) -> int:
+    from training.checkpoint import build, restore
+    from training.profile.profiling import run_profile
+
+    net = restore(args.model).net if args.model.suffix == ".pt" else build(load_recipe(args.model))
+    args.out.mkdir(parents=True, exist_ok=True)
+    run_profile(
+        net,
+        device=args.device,
+        precision=args.precision,
+        threads=args.threads,
+        out=args.out,
+        quick=args.quick,
+        clock=time.perf_counter,
+        now=datetime.now(UTC),
+    )
+    return 0
+
+
+def _prune(args: argparse.Namespace) -> int:
+    import torch
+
+    from training.prune.plan import read_plan
+    from training.pruning import dry_run, open_job, run_prune
+
+    recipe = _recipe(args)
+    torch.set_num_threads(recipe.fit.threads)
+    job = open_job(
+        recipe,
+        start=args.start,
+        profile=args.profile,
+        data=_data(args),
+        cache=args.cache,
+        out=args.out,
+        teacher=args.teacher,
+    )
+    plan = read_plan(args.plan) if args.plan else None
+    if args.dry_run:
+        print(dry_run(job, plan))
+    else:
+        run_prune(job, plan)
+    return 0
+
+
+def _bench(args: argparse.Namespace) -> int:
+    import torch
+
+    from training.bench import measure_cells, open_contest, run_cells
+    from training.comparison import compare, table, to_json
+
+    recipe, arms = _recipe(args), args.arms.split(",")
+    if strange := sorted(set(arms) - set(ARM_NAMES)):
+        raise CallError(f"--arms: no such method: {strange[0]}; known are {', '.join(ARM_NAMES)}")
+    torch.set_num_threads(recipe.fit.threads)
+    contest = open_contest(
+        recipe,
+        start=args.start,
+        profile=args.profile,
+        data=_data(args),
+        cache=args.cache,
+        out=args.out,
+        test=args.test,
+    )
+    run_cells(contest, arms=arms, seeds=args.seeds, minutes=args.minutes)
+    measure_cells(contest)
+    rows = compare(args.out, args.seeds)
+    _write(args.out / "comparison.json", to_json(rows))
+    print(table(rows))
     return 0
 
 
@@ -63,7 +143,7 @@ def _evaluate(args: argparse.Namespace) -> int:
     from training.evaluate import table
     from training.judging import evaluate_sets, open_model
 
-    scores = evaluate_sets(open_model(args.model), _data(args), args.set)
+    scores = evaluate_sets(open_model(args.model, args.precision), _data(args), args.set)
     print(table(scores))
     if args.json:
         _write(args.json, {s.name: s.to_json() for s in scores})
@@ -71,10 +151,10 @@ def _evaluate(args: argparse.Namespace) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    from training.engine import restore
+    from training.checkpoint import restore
     from training.export import export, write_ir
 
-    exported = export(restore(args.checkpoint)[0])
+    exported = export(restore(args.checkpoint).net)
     args.out.mkdir(parents=True, exist_ok=True)
     xml, weights = write_ir(exported, args.out)
     print(f"{xml}, {weights} ({len(exported.bin) / 1e6:.1f} MB)\n{json.dumps(exported.report())}")
@@ -83,7 +163,7 @@ def _export(args: argparse.Namespace) -> int:
 
 def _bundle(args: argparse.Namespace) -> int:
     from training.bundle import Label, make_bundle
-    from training.engine import restore
+    from training.checkpoint import restore
     from training.export import export
     from training.zoo import make_zoo_bundle
 
@@ -103,12 +183,27 @@ def _bundle(args: argparse.Namespace) -> int:
                 args.model, label, target=args.target, created=now, out=args.out
             )
         else:
-            net, recipe = restore(args.model)
-            bundle = make_bundle(export(net), recipe, label, created=now, out=args.out)
+            trained = restore(args.model)
+            if trained.plan is not None:
+                label = dataclasses.replace(label, plan=trained.plan.to_json())
+            exported = export(trained.net)
+            int8 = _int8(args, exported, trained.recipe) if args.int8 else None
+            bundle = make_bundle(
+                exported, trained.recipe, label, created=now, out=args.out, int8=int8
+            )
     except ValueError as error:
         raise CallError(f"the bundle: {error}") from error
     print(f"{bundle.folder}: {args.name} {args.version}, sha256 {bundle.sha256}")
     return 0
+
+
+def _int8(args: argparse.Namespace, exported: Exported, recipe: Recipe) -> Quantised:
+    from edge.scene.pictures import render_training_picture
+    from training.data.sampler import load_pools
+    from training.int8 import calibration_pictures, quantise
+
+    pools = load_pools(recipe, _data(args), args.cache, render_training_picture)
+    return quantise(exported, calibration_pictures(pools, recipe))
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:
@@ -153,16 +248,54 @@ def build_parser() -> argparse.ArgumentParser:
     _data_verbs(verbs.add_parser("data", help="look at training data"))
     fit = verbs.add_parser("fit", help="train a detector after a recipe")
     fit.add_argument("recipe", type=Path)
-    _add_data(fit)
-    fit.add_argument("--out", type=Path, default=Path("runs/heads"), help="the run's folder")
-    fit.add_argument("--cache", type=Path, default=Path("runs/cache"), help="rendered pictures")
+    _add_run(fit, "runs/heads")
     fit.add_argument("--start", type=Path, help="checkpoint whose weights to begin with")
     fit.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
-    fit.add_argument("--steps", type=int, help="in place of the recipe's")
     fit.add_argument("--minutes", type=float, default=float("inf"), help="stop then; resumable")
     fit.set_defaults(run=_fit)
+    _pruning_verbs(verbs)
     _model_verbs(verbs)
     return parser
+
+
+def _pruning_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    profile = verbs.add_parser("profile", help="what a network's layers cost on a device")
+    profile.add_argument("model", type=Path, help="a checkpoint, or a recipe")
+    profile.add_argument("--device", choices=("cpu", "myriad"), default="cpu")
+    profile.add_argument("--precision", choices=("f32", "f16", "bf16"), default="f32")
+    profile.add_argument("--threads", type=int, default=1)
+    profile.add_argument("--quick", action="store_true", help="coarse, in seconds")
+    profile.add_argument("--out", type=Path, required=True, help="for profile.json, staircase.png")
+    profile.set_defaults(run=_profile)
+    prune = verbs.add_parser("prune", help="make a detector small for a device, and fit it again")
+    prune.add_argument("recipe", type=Path)
+    prune.add_argument("--start", type=Path, required=True, help="the dense checkpoint")
+    prune.add_argument(
+        "--profile", required=True, metavar="FILE|myriad", help="what `profile` wrote"
+    )
+    prune.add_argument("--plan", type=Path, help="cut this plan instead of choosing one")
+    prune.add_argument("--dry-run", action="store_true", help="write the plan, print its worth")
+    _add_run(prune, "runs/small")
+    prune.set_defaults(run=_prune)
+    bench = verbs.add_parser("bench", help="compare pruning methods at one measured latency")
+    bench.add_argument("recipe", type=Path, help="what all methods get, as `arms`")
+    bench.add_argument("--start", type=Path, required=True, help="the dense checkpoint")
+    bench.add_argument("--profile", required=True, metavar="FILE", help="what `profile` wrote")
+    bench.add_argument("--arms", default=",".join(ARM_NAMES), help="names, with commas between")
+    bench.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    bench.add_argument("--minutes", type=float, default=float("inf"), help="begin none after that")
+    bench.add_argument("--test", default="heads/scut_head_partB:test", metavar="PATH[:SPLIT]")
+    _add_run(bench, "runs/arms")
+    bench.set_defaults(run=_bench)
+
+
+def _add_run(parser: argparse.ArgumentParser, out: str) -> None:
+    """What every verb that trains takes."""
+    _add_data(parser)
+    parser.add_argument("--out", type=Path, default=Path(out), help="the run's folder")
+    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="rendered pictures")
+    parser.add_argument("--steps", type=int, help="in place of the recipe's")
+    parser.add_argument("--teacher", type=Path, help="checkpoint, for a recipe that distils")
 
 
 def _data_verbs(parser: argparse.ArgumentParser) -> None:
@@ -182,6 +315,9 @@ def _model_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     evaluate = verbs.add_parser("evaluate", help="AP of a checkpoint or a bundle")
     evaluate.add_argument("model", type=Path)
     _add_data(evaluate)
+    evaluate.add_argument(
+        "--precision", choices=("f32", "int8"), default="f32", help="which form of a bundle"
+    )
     evaluate.add_argument("--set", action="append", metavar="PATH[:SPLIT]", help="repeatable")
     evaluate.add_argument("--json", type=Path, help="write the figures here")
     evaluate.set_defaults(run=_evaluate)
@@ -199,6 +335,9 @@ def _model_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     bundle.add_argument("--score", type=float, default=0.4)
     bundle.add_argument("--nms", type=float, default=0.45)
     bundle.add_argument("--licence", action="append", default=[], help="of the training data")
+    bundle.add_argument("--int8", action="store_true", help="a second form, for CPUs that gain")
+    _add_data(bundle)
+    bundle.add_argument("--cache", type=Path, default=Path("runs/cache"), help="for --int8")
     bundle.add_argument("--metrics", type=Path, help="what `evaluate --json` wrote")
     bundle.set_defaults(run=_bundle)
 
@@ -225,7 +364,10 @@ def main(argv: list[str] | None = None) -> int:
         sys.stderr.close()
         return 1
     except KeyboardInterrupt:
-        print("headcount-train: stopped; `fit` goes on with --resume", file=sys.stderr)
+        print(
+            "headcount-train: stopped; `fit` goes on with --resume, others when called again",
+            file=sys.stderr,
+        )
         return 1
 
 

@@ -32,15 +32,25 @@ class Input:
     height: int
 
 
+BACKBONES = ("mobilenet", "squeezenet")
+
+
 @dataclass(frozen=True, slots=True)
 class Model:
     """The network: `width` multiplies all channels, `init` names a weights file or is empty."""
 
+    backbone: str = "mobilenet"  # one of BACKBONES
     width: float = 1.0
     neck: int = 128  # channels of each head's 1x1 convolution
     init: str = ""  # npz of the backbone, relative to the data folder
     start: str = ""  # recipe whose result this one goes on from; `fit --start` gives it
     frozen: int = 3  # so many first convolutions are not trained
+
+    def __post_init__(self) -> None:
+        if self.backbone not in BACKBONES:
+            raise ValueError(
+                f"backbone must be one of {', '.join(BACKBONES)}, not {self.backbone!r}"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,58 @@ class Fit:
     bfloat16: bool = False
 
 
+METHODS = ("cluster", "published", "filter", "uniform", "torch-pruning", "random")
+
+
+@dataclass(frozen=True, slots=True)
+class Prune:
+    """How a network is made small; see `training.prune.cluster`. No `method`: not at all."""
+
+    method: str = ""  # one of METHODS
+    criterion: str = "taylor"  # of training.prune.criteria
+    align: bool = True  # "uniform": round widths up to the device's step
+    latency: float = 0.45  # of the dense network's, to be reached
+    tolerance: float = 0.02  # of the target, by which the measured latency may miss it
+    rounds: int = 1  # cuts, each but the last followed by a short fit
+    round_steps: int = 0  # steps of a short fit
+    round_rate: float = 0.5  # of [fit]'s learning rates, in a short fit
+    batches: int = 32  # on which the evidence of a criterion is gathered
+    least: float = 0.125  # share of every layer's channels that stays in any case
+    floor: float = 0.0  # AP50 on validation: a round that ends below it is undone, and the last
+
+    def __post_init__(self) -> None:
+        if self.method and self.method not in METHODS:
+            raise ValueError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
+        if not 0 < self.latency < 1 or not 0 < self.tolerance < 1 or not 0 <= self.least <= 1:
+            raise ValueError("latency, tolerance and least must lie between 0 and 1")
+        if self.rounds < 1 or self.batches < 1 or self.round_steps < 0:
+            raise ValueError("rounds and batches must be at least 1, round_steps 0 or more")
+        if self.method in ("uniform", "torch-pruning") and self.rounds > 1:
+            raise ValueError(f"{self.method} cuts once: rounds must be 1")
+
+
+@dataclass(frozen=True, slots=True)
+class Distil:
+    """How much a teacher has to say, see `training.distill`; nothing by default."""
+
+    weight_conf: float = 0.0  # of the classes
+    weight_loc: float = 0.0  # of the boxes; Chen et al. take 0.5
+    temperature: float = 2.0  # softens both sides' classes; two of them hide little, so it is low
+    margin: float = 0.0  # squared distance of codes by which the student must be the better one
+
+    @property
+    def on(self) -> bool:
+        """Whether a teacher is needed."""
+        return self.weight_conf > 0 or self.weight_loc > 0
+
+    def __post_init__(self) -> None:
+        if not self.temperature > 0:
+            raise ValueError(f"temperature {self.temperature:g} must be above 0")
+        for name in ("weight_conf", "weight_loc", "margin"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} {getattr(self, name):g} must be 0 or more")
+
+
 @dataclass(frozen=True, slots=True)
 class Recipe:
     """All sections of one recipe file."""
@@ -126,6 +188,8 @@ class Recipe:
     fit: Fit
     augment: Augment = field(default_factory=Augment)
     loss: Loss = field(default_factory=Loss)
+    distil: Distil = field(default_factory=Distil)
+    prune: Prune = field(default_factory=Prune)
 
     @property
     def spec(self) -> PriorSpec:
@@ -141,6 +205,8 @@ class Recipe:
 def load_recipe(path: Path) -> Recipe:
     """Read a recipe: a file, or the name of a shipped one as `heads`.
 
+    A recipe with `base = "NAME"` says only what is other than in that one.
+
     Raises:
         ConfigError: no such file, not TOML, an unknown or missing key, a wrong value.
     """
@@ -154,7 +220,20 @@ def load_recipe(path: Path) -> Recipe:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"{path}: {error}") from error
-    return read_recipe(data, str(path), text)
+    if "base" not in data:
+        return read_recipe(data, str(path), text)
+    base = load_recipe(Path(str(data.pop("base")))).to_json()
+    return read_recipe(_over(base, data), str(path), text)
+
+
+def _over(base: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
+    """A base recipe's values with others over them: keys of a table one by one, lists whole."""
+    merged = dict(base)
+    for key, value in data.items():
+        below = merged.get(key)
+        both = isinstance(below, dict) and isinstance(value, dict)
+        merged[key] = {**below, **value} if both and below is not None else value
+    return merged
 
 
 def read_recipe(data: dict[str, Any], name: str = "recipe", text: str = "") -> Recipe:

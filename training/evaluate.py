@@ -113,7 +113,7 @@ def judge(found: Detections, heads: Boxes, ignore: NDArray[np.bool_]) -> Judged:
 def average_precision(judged: Sequence[Judged]) -> float:
     """All-point AP over the pictures; not a number where there is nothing to find."""
     weights = np.ones((1, len(judged)), np.int64)
-    return float(_weighted_ap(judged, weights)[0])
+    return float(weighted_ap(judged, weights)[0])
 
 
 def bootstrap(
@@ -125,7 +125,7 @@ def bootstrap(
         return float("nan"), float("nan")
     rng = np.random.default_rng(seed)
     weights = rng.multinomial(count, np.full(count, 1 / count), size=rounds)
-    values = _weighted_ap(judged, weights)
+    values = weighted_ap(judged, weights)
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")
@@ -133,7 +133,7 @@ def bootstrap(
     return float(low), float(high)
 
 
-def _weighted_ap(judged: Sequence[Judged], weights: NDArray[np.int64]) -> NDArray[np.float64]:
+def weighted_ap(judged: Sequence[Judged], weights: NDArray[np.int64]) -> NDArray[np.float64]:
     """(rounds,) AP where picture p counts weights[round, p] times."""
     owner = np.repeat(np.arange(len(judged)), [len(j.scores) for j in judged])
     scores = np.concatenate([j.scores for j in judged])

@@ -4,20 +4,53 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import CallError, DataError
 from edge.scene.pictures import render_training_picture
+from training.checkpoint import (
+    State,
+    blank,
+    build,
+    load,
+    load_weights,
+    new_state,
+    restore,
+    resume,
+)
 from training.config import Recipe
-from training.data.cache import load_pictures
+from training.data.cache import Picture, load_pictures
 from training.data.heads import read_heads
-from training.data.sampler import load_pools
-from training.engine import Report, State, build, fit, load, load_weights, new_state, resume
+from training.data.sampler import Pool, load_pools
+from training.engine import Report, fit
 from training.evaluate import quick, torch_detector
-from training.models.mobilenet import load_npz
 from training.models.ssd import SSD
+from training.prune.plan import PruningPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Materials:
+    """What every training of a recipe's pictures needs: pools to learn from, pictures to judge."""
+
+    pools: Sequence[Pool]
+    validation: Sequence[Picture]
+
+    def validate(self, net: SSD) -> dict[str, float]:
+        """AP50 of a network on the validation pictures."""
+        return quick(torch_detector(net), self.validation)
+
+
+def load_materials(recipe: Recipe, data: Path, cache: Path) -> Materials:
+    """Read and render the pictures of a recipe.
+
+    Raises:
+        DataError: pictures are missing or wrong.
+    """
+    validation = load_pictures(read_heads(data / recipe.validation.path, recipe.validation.split))
+    return Materials(load_pools(recipe, data, cache, render_training_picture), validation)
 
 
 def run_fit(
@@ -27,13 +60,15 @@ def run_fit(
     out: Path,
     cache: Path,
     start: Path | None = None,
+    teacher: Path | None = None,
     resuming: bool = False,
     minutes: float = math.inf,
 ) -> State:
     """Train after a recipe: from `out`/last.pt, from the checkpoint `start`, or from the backbone.
 
     Raises:
-        CallError: the recipe goes on from another one's result, and `start` does not give it.
+        CallError: the recipe goes on from another one's result, and `start` does not give it; it
+            distils, and there is no `teacher`.
         DataError: pictures, weights or checkpoint are missing or wrong.
     """
     last = out / "last.pt"
@@ -44,27 +79,71 @@ def run_fit(
             f"the recipe goes on from the result of {recipe.model.start!r}: fit that one first "
             "and give its best.pt with --start"
         )
-    net = build(recipe)
-    if not resuming:
-        _begin(net, recipe, data, start)
-    state = new_state(net, recipe.fit, recipe.model.frozen)
+    taught_by = load_teacher(recipe, teacher)
     if resuming:
-        resume(state, last)
-    validation = load_pictures(read_heads(data / recipe.validation.path, recipe.validation.split))
-    pools = load_pools(recipe, data, cache, render_training_picture)
+        net, plan = blank(last, recipe)
+    else:
+        net, plan = _begin(recipe, data, start)
+    materials = load_materials(recipe, data, cache)
+    return train(net, recipe, materials, plan=plan, out=out, teacher=taught_by, minutes=minutes)
 
-    def validate(ema: SSD) -> dict[str, float]:
-        return quick(torch_detector(ema), validation)
 
+def train(
+    net: SSD,
+    recipe: Recipe,
+    materials: Materials,
+    *,
+    plan: PruningPlan | None,
+    out: Path,
+    teacher: SSD | None = None,
+    minutes: float = math.inf,
+) -> State:
+    """Fit a network into the folder `out`, from where a run that lies there has stopped.
+
+    Args:
+        net: trained in place; its weights are replaced by those of the run in `out`, if any.
+        recipe: how.
+        materials: on what.
+        plan: what made `net` out of the recipe's network.
+        out: the run's folder.
+        teacher: for the recipe's distillation.
+        minutes: stop earlier.
+    """
+    state = new_state(net, recipe.fit, recipe.model.frozen, plan)
+    if (out / "last.pt").exists():
+        resume(state, out / "last.pt")
     with progress(recipe.fit.steps) as report:
-        return fit(state, pools, recipe, out=out, validate=validate, report=report, minutes=minutes)
+        return fit(
+            state, materials.pools, recipe, out=out, validate=materials.validate, report=report,
+            minutes=minutes, teacher=teacher,
+        )  # fmt: skip
 
 
-def _begin(net: SSD, recipe: Recipe, data: Path, start: Path | None) -> None:
+def load_teacher(recipe: Recipe, path: Path | None) -> SSD | None:
+    """The network that teaches, none if the recipe does not distil.
+
+    Raises:
+        CallError: the recipe distils, and no checkpoint is given; or its priors are others.
+    """
+    if not recipe.distil.on:
+        return None
+    if path is None:
+        raise CallError("the recipe distils: give the teacher's checkpoint with --teacher")
+    trained = restore(path)
+    if trained.recipe.spec != recipe.spec:
+        raise CallError(f"{path}: the teacher has other priors than the recipe")
+    return trained.net.requires_grad_(False)
+
+
+def _begin(recipe: Recipe, data: Path, start: Path | None) -> tuple[SSD, PruningPlan | None]:
     if start is not None:
+        net, plan = blank(start, recipe)
         load_weights(net, load(start), start)
-    elif recipe.model.init:
-        load_npz(net.backbone, data / recipe.model.init)
+        return net, plan
+    net = build(recipe)
+    if recipe.model.init:
+        net.backbone.load_npz(data / recipe.model.init)
+    return net, None
 
 
 @contextmanager

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from edge.errors import DataError
 from tests.training.kit import pictures, pools, recipe
+from training.checkpoint import State, build, load, new_state, restore, resume
 from training.config import Augment, Model, Recipe
-from training.engine import State, build, fit, load, new_state, rate, restore, resume
+from training.engine import fit, rate
 from training.evaluate import quick, torch_detector
 from training.models.ssd import SSD
 
@@ -67,12 +68,13 @@ def test_metrics_and_checkpoints_are_written(tmp_path: Path) -> None:
     plan = recipe(steps=6)
     go(fresh(plan), plan, tmp_path)
     lines = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
-    net, again = restore(tmp_path / "best.pt")
+    trained = restore(tmp_path / "best.pt")
 
     assert [2, 4, 6] == [line["step"] for line in lines if "loss_conf" in line]
     assert [3, 6] == [line["step"] for line in lines if "ap50" in line]
-    assert plan == again
-    assert not net.training
+    assert plan == trained.recipe
+    assert trained.plan is None
+    assert not trained.net.training
     assert ["best.pt", "last.pt", "metrics.jsonl"] == sorted(p.name for p in tmp_path.iterdir())
 
 

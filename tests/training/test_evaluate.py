@@ -11,8 +11,8 @@ import numpy as np
 
 from edge.contract.detections import Detections
 from tests.training.kit import pictures, recipe
+from training.checkpoint import build
 from training.data.cache import Picture
-from training.engine import build
 from training.evaluate import (
     average_precision,
     bootstrap,

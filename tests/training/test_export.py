@@ -17,7 +17,7 @@ from edge.contract.ssd import priors
 from edge.errors import BundleError
 from tests.training.kit import pictures, recipe
 from training.bundle import Label, make_bundle
-from training.engine import build
+from training.checkpoint import build
 from training.evaluate import SCORE, torch_detector
 from training.export import Exported, export, write_ir
 from training.ir10 import downgrade, operations

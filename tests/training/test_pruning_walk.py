@@ -1,0 +1,162 @@
+"""The walk of somebody who prunes for their own device, from first training to a counted door."""
+# ruff: noqa: E402 - torch first, or a skip that says so
+
+from __future__ import annotations
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="needs the [training] extra: torch is missing")
+
+import json
+from pathlib import Path
+
+from edge.contract.bundle import read_bundle
+from tests.training.kit import write_heads, write_recipe
+from training.checkpoint import restore
+from training.cli import main
+from training.prune.plan import read_plan
+
+pytestmark = [pytest.mark.training, pytest.mark.timeout(180)]
+
+PRUNE = """
+[model]
+width = 0.5
+start = "r"
+[prune]
+method = "{method}"
+criterion = "{criterion}"
+latency = 0.7
+tolerance = 0.3
+rounds = 2
+round_steps = 2
+batches = 1
+"""
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder, a dense network after two steps, and a quick profile of this machine."""
+    place = tmp_path_factory.mktemp("walk")
+    write_heads(place / "discs", count=8)
+    write_recipe(place / "r.toml")
+    text = (place / "r.toml").read_text().replace("width = 0.25", "width = 0.5")
+    (place / "r.toml").write_text(text)
+    (place / "p.toml").write_text(recipe_text(place, "cluster", "taylor"))
+    folders = ["--data", str(place), "--cache", str(place / "cache")]
+    assert 0 == main(["fit", str(place / "r.toml"), *folders, "--out", str(place / "dense")])
+    dense, out = str(place / "dense" / "last.pt"), str(place / "profile")
+    assert 0 == main(["profile", dense, "--quick", "--out", out])
+    return place
+
+
+def recipe_text(place: Path, method: str, criterion: str) -> str:
+    return f'base = "{place / "r.toml"}"\n' + PRUNE.format(method=method, criterion=criterion)
+
+
+def prune(place: Path, out: str, *more: str) -> list[str]:
+    """The arguments of a pruning."""
+    return [
+        "prune", str(place / "p.toml"), "--start", str(place / "dense" / "last.pt"),
+        "--profile", str(place / "profile" / "profile.json"), "--data", str(place),
+        "--cache", str(place / "cache"), "--out", str(place / out), *more,
+    ]  # fmt: skip
+
+
+def test_prune_compare_and_bundle(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Pruned in two rounds, called again without harm, bundled with its plan, seen by the door."""
+    assert 0 == main(prune(place, "small"))
+    first = (place / "small" / "last.pt").read_bytes()
+    assert 0 == main(prune(place, "small"))
+    small, dense = restore(place / "small" / "last.pt"), restore(place / "dense" / "last.pt")
+    assert 0 == main(["bundle", str(place / "small" / "last.pt"), "--out", str(place / "bundle")])
+    assert 0 == main(
+        ["evaluate", str(place / "bundle"), "--data", str(place), "--set", "discs:val"]
+    )
+    plan = read_bundle(place / "bundle").manifest.plan
+
+    assert small.plan is not None
+    assert plan == small.plan.to_json()
+    assert read_plan(place / "small" / "plan.json") == small.plan
+    assert count(small.net) < count(dense.net)
+    assert first == (place / "small" / "last.pt").read_bytes()
+    assert "of the dense latency" in capsys.readouterr().out
+
+
+def count(net: torch.nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters())
+
+
+def test_a_dry_run_tells_what_would_be_cut(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Channels, MACs, parameters and latency before and after; a plan, and nothing trained."""
+    assert 0 == main(prune(place, "dry", "--dry-run"))
+    told = capsys.readouterr().out
+
+    assert ["plan.json"] == [file.name for file in (place / "dry").iterdir()]
+    for word in ("MACs", "parameters", "predicted", "measured", "backbone.block3.pw.conv"):
+        assert word in told
+
+
+def test_a_plan_can_be_cut_again(place: Path) -> None:
+    """The plan's file gives the same widths from a fresh start, without choosing."""
+    assert 0 == main(prune(place, "once", "--dry-run"))
+    plan = place / "once" / "plan.json"
+    assert 0 == main(prune(place, "again", "--plan", str(plan)))
+
+    assert read_plan(plan) == restore(place / "again" / "last.pt").plan
+
+
+def test_arms_side_by_side(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Some arms run, the others are said to be not run; a second call runs nothing again."""
+    arms = ["dense", "l1-aligned", "cluster", "filter"]
+    call = [
+        "bench", str(place / "p.toml"), "--start", str(place / "dense" / "last.pt"),
+        "--profile", str(place / "profile" / "profile.json"), "--data", str(place),
+        "--cache", str(place / "cache"), "--out", str(place / "arms"),
+        "--arms", ",".join(arms), "--seeds", "1", "--test", "discs:val",
+    ]  # fmt: skip
+    assert 0 == main(call)
+    assert 0 == main(call)
+    told = capsys.readouterr().out
+    rows = {row["name"]: row for row in json.loads((place / "arms/comparison.json").read_text())}
+
+    assert set(arms) == {name for name, row in rows.items() if "ap50" in row}
+    assert 1 == told.count("filter 1: begins")
+    assert "| random clusters | not run |" in told
+    assert rows["cluster"]["latency"] < 1
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (("latency = 0.7", "latency = 0.001"), "cannot be reached"),
+        (('method = "cluster"', 'method = ""'), "does not prune"),
+        (('criterion = "taylor"', 'criterion = "beauty"'), "beauty"),
+        (("rounds = 2", "rounds = 0"), "rounds"),
+        (('method = "cluster"', 'method = "uniform"'), "cuts once"),
+    ],
+)
+def test_faults_are_one_line(
+    place: Path, change: tuple[str, str], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A target out of reach, a recipe that does not prune, a wrong name: exit 1 or 2, one line."""
+    recipe = place / "bad.toml"
+    recipe.write_text(recipe_text(place, "cluster", "taylor").replace(*change))
+    call = [word if word != str(place / "p.toml") else str(recipe) for word in prune(place, "bad")]
+
+    assert main(call) in (1, 2)
+    assert told in capsys.readouterr().err
+
+
+def test_a_profile_of_another_network_is_refused(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The message names the layer that was not measured, and how to mend it."""
+    text = (place / "profile" / "profile.json").read_text()
+    data = json.loads(text)
+    data["lattices"] = data["lattices"][1:]
+    (place / "other.json").write_text(json.dumps(data))
+    call = prune(place, "other")
+    call[call.index("--profile") + 1] = str(place / "other.json")
+
+    assert 1 == main(call)
+    assert "profile" in capsys.readouterr().err

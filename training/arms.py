@@ -1,0 +1,91 @@
+"""The arms of the comparison: what each method does other than the rest, and nothing else.
+
+All begin with the same dense network (the width multiplier alone with nothing), see the same
+pictures, take as many steps, and end at the same measured latency.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from training.config import Distil, Recipe
+
+OURS = "cluster"
+DENSE = "dense"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """One method.
+
+    prune: values over the recipe's [prune] section; none leaves the network whole. scratch: no
+    weights are taken over, and the dense network's steps are taken as well. int8: the arm whose
+    result is quantised in place of a training. distil: the dense network teaches.
+    """
+
+    name: str
+    title: str
+    prune: Mapping[str, object] = field(default_factory=dict)
+    scratch: bool = False
+    int8: str = ""
+    distil: bool = False
+
+
+def _once(method: str, **values: object) -> dict[str, object]:
+    return {"method": method, "rounds": 1, **values}
+
+
+ARMS = (
+    Arm(DENSE, "dense, same extra steps"),
+    Arm("width", "width multiplier, from scratch", scratch=True),
+    Arm("l1", "L1, uniform, unaligned", _once("uniform", criterion="l1", align=False)),
+    Arm("l1-aligned", "L1, uniform, aligned", _once("uniform", criterion="l1", align=True)),
+    Arm("torch-pruning", "Torch-Pruning, Taylor, aligned", _once("torch-pruning")),
+    Arm("filter", "filter pruning", {"method": "filter", "criterion": "minimum_weight"}),
+    Arm(
+        "published",
+        "cluster pruning as published",
+        {"method": "published", "criterion": "minimum_weight"},
+    ),
+    Arm(OURS, "cluster pruning, ours", {"method": "cluster", "criterion": "taylor"}),
+    Arm("random", "random clusters", {"method": "random", "criterion": "random"}),
+    Arm(
+        "cluster-distilled", "ours, distilled", {"method": "cluster", "criterion": "taylor"},
+        distil=True,
+    ),
+    Arm(
+        "l1-aligned-distilled", "L1, uniform, aligned, distilled",
+        _once("uniform", criterion="l1", align=True), distil=True,
+    ),
+    Arm("dense-int8", "dense, int8", int8=DENSE),
+    Arm("cluster-int8", "ours, int8", int8=OURS),
+)  # fmt: skip
+
+DISTIL = Distil(weight_conf=1.0, weight_loc=0.5)
+
+
+def recipe_of(arm: Arm, base: Recipe, dense: Recipe, seed: int) -> Recipe:
+    """What an arm is trained after.
+
+    Args:
+        arm: the method.
+        base: the comparison's recipe; its [prune] tells rounds and steps of the short fits.
+        dense: the recipe of the dense network.
+        seed: of pictures and chance.
+    """
+    prune = dataclasses.replace(base.prune, **arm.prune)  # type: ignore[arg-type]
+    short = base.prune.round_steps * (base.prune.rounds - 1)
+    taken = prune.round_steps * (prune.rounds - 1) if arm.prune else 0
+    fit = dataclasses.replace(base.fit, seed=seed, steps=base.fit.steps + short - taken)
+    model = base.model
+    if arm.scratch:
+        steps = dense.fit.steps + base.fit.steps + short
+        rate = dense.fit.lr_heads  # a random backbone learns as fast as the heads
+        fit = dataclasses.replace(
+            fit, steps=steps, warmup=dense.fit.warmup, lr_heads=rate, lr_backbone=rate
+        )
+        model = dataclasses.replace(model, start="", init="")
+    distil = DISTIL if arm.distil else Distil()
+    return dataclasses.replace(base, fit=fit, model=model, prune=prune, distil=distil)

@@ -1,0 +1,225 @@
+"""The comparison of pruning methods: one cell for each arm and seed, run once and kept.
+
+    OUT/ARM-SEED/      the run: checkpoints, plans
+    OUT/ARM-SEED.json  the cell: sizes, AP on the test pictures, the hits behind it
+    OUT/latency.json   all networks on the clock, in one run
+
+A cell that is there is not run again, so a comparison that was stopped goes on. What the cells
+say together is left to `training.comparison`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import openvino as ov
+import torch
+
+from edge.contract.bundle import write_file
+from edge.errors import DataError
+from training.arms import ARMS, DENSE, Arm, recipe_of
+from training.checkpoint import restore
+from training.choosing import Job
+from training.config import Recipe
+from training.data.cache import Picture, load_pictures
+from training.data.heads import read_heads
+from training.data.statistics import normalised
+from training.device import MYRIAD, open_device
+from training.evaluate import Detect, Judged, average_precision, judge, torch_detector
+from training.fitting import Materials, load_materials, train
+from training.models.graph import convert
+from training.models.ssd import SSD
+from training.profile.latency import measure
+from training.profile.shapes import cost
+from training.profile.table import LatencyTable
+from training.prune.widths import layout
+from training.pruning import run_prune
+
+TEST = "heads/scut_head_partB:test"
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """What all arms share."""
+
+    recipe: Recipe
+    start: Path  # the dense checkpoint
+    profile: str
+    data: Path
+    out: Path
+    materials: Materials
+    test: Sequence[Picture]
+    say: Say = print
+
+    def cell(self, arm: str, seed: int) -> Path:
+        """The file of one arm's result."""
+        return self.out / f"{arm}-{seed}.json"
+
+
+def open_contest(
+    recipe: Recipe, *, start: Path, profile: str, data: Path, cache: Path, out: Path,
+    test: str = TEST,
+) -> Contest:  # fmt: skip
+    """Read what all arms share.
+
+    Raises:
+        DataError: pictures or the dense checkpoint are missing or wrong.
+    """
+    folder, _, split = test.partition(":")
+    pictures = load_pictures(read_heads(data / folder, split))
+    out.mkdir(parents=True, exist_ok=True)
+    materials = load_materials(recipe, data, cache)
+    return Contest(recipe, start, profile, data, out, materials, pictures)
+
+
+def run_cells(
+    contest: Contest, *, arms: Sequence[str], seeds: Sequence[int], minutes: float = math.inf,
+    clock: Callable[[], float] = time.monotonic,
+) -> None:  # fmt: skip
+    """Run the cells that are not there yet, seed by seed; none is begun after so many minutes."""
+    begin = clock()
+    for seed in seeds:
+        for arm in ARMS:
+            if arm.name not in arms or contest.cell(arm.name, seed).exists():
+                continue
+            if clock() - begin > minutes * 60:
+                contest.say(f"{arm.name} {seed}: not begun, the time is up")
+                return
+            contest.say(f"{arm.name} {seed}: begins")
+            cell = run_cell(contest, arm, seed)
+            write_file(contest.cell(arm.name, seed), json.dumps(cell).encode())
+            contest.say(f"{arm.name} {seed}: AP50 {cell['ap50']:.4f}")
+
+
+def run_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
+    """One arm with one seed, from the dense network to its figures on the test pictures.
+
+    Raises:
+        DataError: the arm cannot reach the latency, or quantises one that was not run.
+    """
+    if arm.int8:
+        return _int8_cell(contest, arm, seed)
+    dense = restore(contest.start)
+    recipe = recipe_of(arm, contest.recipe, dense.recipe, seed)
+    torch.manual_seed(seed)
+    out = contest.out / f"{arm.name}-{seed}"
+    found = layout(dense.net)
+    device = open_device(dense.net, found, contest.profile)
+    teacher = restore(contest.start).net.requires_grad_(False) if arm.distil else None
+    if arm.scratch:
+        recipe = dataclasses.replace(recipe, model=_narrow(recipe, device.measure, contest.say))
+        net = SSD(recipe.spec, width=recipe.model.width, neck=recipe.model.neck)
+        state = train(net, recipe, contest.materials, plan=None, out=out)
+    elif not arm.prune:
+        state = train(dense.net, recipe, contest.materials, plan=None, out=out, teacher=teacher)
+    else:
+        job = Job(
+            dense=dense.net, layout=found, recipe=recipe, materials=contest.materials,
+            device=device, out=out, responses=contest.out / "responses.json", teacher=teacher,
+            say=contest.say,
+        )  # fmt: skip
+        state = run_prune(job)
+    net = state.ema
+    size = cost(net)
+    figures = {"macs": size.macs, "parameters": size.parameters}
+    return {**figures, **judged(torch_detector(net), contest.test)}
+
+
+def _narrow(recipe: Recipe, measure: Callable[[SSD], float], say: Say) -> Any:  # noqa: ANN401
+    """The [model] whose width multiplier gives the wanted latency, as near as widths of 8 allow."""
+    low, high, best = 0.1, 1.0, (math.inf, 1.0)
+    for _ in range(8):
+        width = (low + high) / 2
+        got = measure(SSD(recipe.spec, width=width, neck=recipe.model.neck).eval())
+        say(f"width {width:.3f}: measured {got:.3f} of the dense latency")
+        best = min(best, (abs(got - recipe.prune.latency), width))
+        low, high = (width, high) if got < recipe.prune.latency else (low, width)
+    return dataclasses.replace(recipe.model, width=best[1])
+
+
+def _int8_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
+    from training.export import export  # noqa: PLC0415 - the optional arms alone
+    from training.int8 import calibration_pictures, quantise  # noqa: PLC0415
+    from training.judging import ir_detector  # noqa: PLC0415
+
+    parent = contest.out / f"{arm.int8}-{seed}" / "last.pt"
+    if not parent.exists():
+        raise DataError(f"{parent}: is missing; run the arm {arm.int8} first")
+    trained = restore(parent)
+    pictures = calibration_pictures(contest.materials.pools, trained.recipe, seed=seed)
+    int8 = quantise(export(trained.net), pictures)
+    folder = contest.out / f"{arm.name}-{seed}"
+    folder.mkdir(exist_ok=True)
+    write_file(folder / "model.xml", int8.xml)
+    write_file(folder / "model.bin", int8.bin)
+    size = cost(trained.net)
+    detect = ir_detector(folder / "model.xml", trained.recipe.spec)
+    figures = {"macs": size.macs, "parameters": size.parameters}
+    return {**figures, **judged(detect, contest.test)}
+
+
+def measure_cells(contest: Contest, rounds: int = 100) -> dict[str, dict[str, float]]:
+    """All networks of the comparison, and the dense one, on the clock in one run.
+
+    Returns:
+        Cell ("ARM-SEED") to `ms` (median), `p10`, `p90` and `share` of the dense network's
+        median. Empty where the profile is of a device that is not at hand.
+    """
+    if contest.profile == MYRIAD:
+        return {}
+    origin = LatencyTable.read(Path(contest.profile)).origin
+    models = {DENSE: convert(restore(contest.start).net)}
+    for file in sorted(contest.out.glob("*-*.json")):
+        folder = contest.out / file.stem
+        int8 = folder / "model.xml"
+        models[file.stem] = (
+            ov.Core().read_model(int8)
+            if int8.exists()
+            else convert(restore(folder / "last.pt").net)
+        )
+    timings = measure(
+        models, device=origin.device, precision=origin.precision, threads=origin.threads,
+        rounds=rounds,
+    )  # fmt: skip
+    dense = timings.pop(DENSE).median
+    found = {
+        name: {"ms": t.median, "p10": t.p10, "p90": t.p90, "share": t.median / dense}
+        for name, t in timings.items()
+    }
+    write_file(contest.out / "latency.json", json.dumps(found, indent=1).encode())
+    return found
+
+
+def judged(detect: Detect, pictures: Sequence[Picture]) -> dict[str, Any]:
+    """AP50 on the pictures, and each picture's hits, for a bootstrap in pairs."""
+    rows = [judge(detect(p.image), normalised(p), p.ignore) for p in pictures]
+    return {
+        "ap50": average_precision(rows),
+        "pictures": [
+            {
+                "scores": [round(float(score), 5) for score in row.scores],
+                "hit": np.flatnonzero(row.hit).tolist(),
+                "heads": row.heads,
+            }
+            for row in rows
+        ],
+    }
+
+
+def read_judged(cell: dict[str, Any]) -> list[Judged]:
+    """What `judged` wrote, as it was."""
+    rows = []
+    for picture in cell["pictures"]:
+        hit = np.zeros(len(picture["scores"]), bool)
+        hit[picture["hit"]] = True
+        rows.append(Judged(np.array(picture["scores"], np.float32), hit, picture["heads"]))
+    return rows

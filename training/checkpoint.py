@@ -1,0 +1,166 @@
+"""What a training run is at one moment, and the file that holds it.
+
+A file is written beside and moved into place, and holds tensors and plain values alone. It tells
+how its network is made: the recipe, and the pruning plan if something was cut.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from edge.errors import DataError
+from training.config import Fit, Recipe, read_recipe
+from training.models.ssd import SSD
+from training.prune.plan import PruningPlan, from_json
+from training.prune.surgery import apply
+
+CHECKPOINT_VERSION = 1
+
+
+@dataclass(slots=True)
+class State:
+    """What changes from step to step."""
+
+    net: SSD
+    ema: SSD
+    optimizer: torch.optim.AdamW
+    plan: PruningPlan | None = None  # what was cut from the recipe's network; None: nothing
+    step: int = 0
+    best: float = -1.0
+
+
+def new_state(net: SSD, fit: Fit, frozen: int, plan: PruningPlan | None = None) -> State:
+    """A fresh run of `net`, the first `frozen` convolutions of its backbone held still.
+
+    `plan` is what made `net` out of the recipe's network, if anything did.
+    """
+    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net.requires_grad_(True)  # it may come from a run's average, which learns nothing
+    convolutions = net.backbone.convolutions()
+    for conv in convolutions[:frozen]:
+        conv.requires_grad_(False)
+    backbone = [p for conv in convolutions[frozen:] for p in conv.parameters()]
+    heads = [p for head in net.heads() for p in head.parameters()]
+    groups = [
+        {"params": heads, "lr": fit.lr_heads, "peak": fit.lr_heads},
+        {"params": backbone, "lr": fit.lr_backbone, "peak": fit.lr_backbone},
+    ]
+    optimizer = torch.optim.AdamW(groups, weight_decay=fit.weight_decay)
+    ema = copy.deepcopy(net).eval().requires_grad_(False)
+    return State(net, ema, optimizer, plan)
+
+
+@dataclass(frozen=True, slots=True)
+class Trained:
+    """A network ready to be used, the recipe that made it, and what was cut from it."""
+
+    net: SSD
+    recipe: Recipe
+    plan: PruningPlan | None = None
+
+
+def checkpoint(state: State, recipe: Recipe) -> dict[str, Any]:
+    """Everything that a later run needs, as tensors and plain values."""
+    return {
+        "version": CHECKPOINT_VERSION,
+        "recipe": recipe.to_json(),
+        "plan": None if state.plan is None else state.plan.to_json(),
+        "step": state.step,
+        "best": state.best,
+        "model": state.net.state_dict(),
+        "ema": state.ema.state_dict(),
+        "optimizer": state.optimizer.state_dict(),
+        "rng": torch.get_rng_state(),
+    }
+
+
+def save(data: dict[str, Any], path: Path) -> None:
+    """Write a checkpoint beside and move it into place."""
+    beside = path.with_name(path.name + ".part")
+    torch.save(data, beside)
+    beside.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read a checkpoint; only tensors and plain values are unpickled.
+
+    Raises:
+        DataError: no such file, or not a checkpoint of this program.
+    """
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise DataError(
+            f"{path}: cannot be read as a checkpoint: {error}".split("\n")[0]
+        ) from error
+    if not isinstance(data, dict) or data.get("version") != CHECKPOINT_VERSION:
+        raise DataError(f"{path}: not a checkpoint of version {CHECKPOINT_VERSION}")
+    return data
+
+
+def resume(state: State, path: Path) -> State:
+    """Set a fresh state to where a checkpoint stood.
+
+    Raises:
+        DataError: the file is not a checkpoint, or one of another network.
+    """
+    data = load(path)
+    try:
+        state.net.load_state_dict(data["model"])
+        state.ema.load_state_dict(data["ema"])
+        state.optimizer.load_state_dict(data["optimizer"])
+    except (RuntimeError, ValueError, KeyError) as error:
+        text = str(error).split("\n")[0]
+        raise DataError(f"{path}: of another network than the recipe's: {text}") from error
+    torch.set_rng_state(data["rng"])
+    state.step, state.best = int(data["step"]), float(data["best"])
+    return state
+
+
+def build(recipe: Recipe) -> SSD:
+    """The network of a recipe, with random weights of the recipe's seed."""
+    torch.manual_seed(recipe.fit.seed)
+    model = recipe.model
+    return SSD(recipe.spec, backbone=model.backbone, width=model.width, neck=model.neck)
+
+
+def restore(path: Path) -> Trained:
+    """What a checkpoint holds, with the averaged weights.
+
+    Raises:
+        DataError: the file is not a checkpoint, or its recipe, plan and weights disagree.
+    """
+    recipe = read_recipe(load(path)["recipe"], str(path))
+    net, plan = blank(path, recipe)
+    load_weights(net, load(path), path)
+    return Trained(net.eval(), recipe, plan)
+
+
+def blank(path: Path, recipe: Recipe) -> tuple[SSD, PruningPlan | None]:
+    """A recipe's network in the shape of a checkpoint's, without its weights; and what was cut.
+
+    Raises:
+        DataError: the file is not a checkpoint, or its plan is of another network.
+    """
+    net, data = build(recipe), load(path).get("plan")
+    if data is None:
+        return net, None
+    plan = from_json(data, str(path))
+    return apply(net, plan), plan
+
+
+def load_weights(net: SSD, data: dict[str, Any], path: Path) -> None:
+    """Give a network the averaged weights of a checkpoint.
+
+    Raises:
+        DataError: it is a checkpoint of another architecture.
+    """
+    try:
+        net.load_state_dict(data["ema"])
+    except RuntimeError as error:
+        raise DataError(f"{path}: its weights are not of the recipe's network") from error

@@ -1,0 +1,203 @@
+"""Which plan a method comes to: evidence on pictures, a ranking, a selector, and the clock.
+
+Nothing is trained here. A method is a function from "how much to leave" to a plan; `reach` turns
+that knob until the measured latency is the one wanted.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from edge.contract.bundle import write_file
+from edge.errors import DataError
+from training.config import Distil, Prune, Recipe
+from training.data.sampler import batch
+from training.device import Device
+from training.engine import Batch, batch_losses, collate
+from training.fitting import Materials
+from training.models.ssd import SSD
+from training.prune.cluster import (
+    Key,
+    Limits,
+    Ranking,
+    Response,
+    by_chance,
+    by_response,
+    greedy,
+    limits,
+    normalised,
+    per_price,
+    spread,
+    uniform,
+)
+from training.prune.criteria import Evidence, criterion, gather
+from training.prune.groups import groups
+from training.prune.plan import PruningPlan
+from training.prune.surgery import apply
+from training.prune.widths import Layout
+
+Select = Callable[[float], PruningPlan]  # how much to leave (0..1, monotonic) to a plan
+
+_ATTEMPTS = 9  # halvings of the interval in which the latency's target is looked for
+_SAMPLES = 6  # points of a single-layer response
+_EVIDENCE = 1_000_000  # step of the first batch that evidence is gathered on: no fit gets there
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One pruning: what is cut, after which recipe, on what, for which device, and where."""
+
+    dense: SSD
+    layout: Layout
+    recipe: Recipe
+    materials: Materials
+    device: Device
+    out: Path
+    responses: Path  # single-layer responses of the dense network; measured if not there
+    teacher: SSD | None = None
+    say: Callable[[str], None] = print
+
+    @property
+    def rule(self) -> Prune:
+        """The recipe's pruning section."""
+        return self.recipe.prune
+
+    @property
+    def limits(self) -> Limits:
+        """Cuts of one filter for conventional pruning, of the device's clusters for all others."""
+        sizes = dict(self.device.cluster)
+        if self.rule.method == "filter":
+            sizes = dict.fromkeys(sizes, 1)
+        return limits(self.layout, sizes, self.rule.least)
+
+
+def choose(job: Job, number: int, plan: PruningPlan, net: SSD) -> PruningPlan:
+    """The plan of a round: between the rounds by predicted price, the last by measured latency."""
+    share = 1 - (1 - job.rule.latency) * number / job.rule.rounds
+    select = selector(job, number, plan, net)
+    if number < job.rule.rounds:
+        return select(share)
+    return reach(
+        select, lambda p: job.device.measure(apply(net, p.after(plan))), share,
+        job.rule.tolerance, job.say,
+    )  # fmt: skip
+
+
+def reach(
+    select: Select, measure: Callable[[PruningPlan], float], target: float, tolerance: float,
+    say: Callable[[str], None],
+) -> PruningPlan:  # fmt: skip
+    """Halve the selector's interval until the measured share is within `tolerance` of `target`.
+
+    Raises:
+        DataError: no plan of the selector is.
+    """
+    low, high, aim = 0.0, 1.0, target
+    nearest = float("inf")
+    for _ in range(_ATTEMPTS):
+        try:
+            plan = select(aim)
+        except DataError:
+            low, aim = aim, (aim + high) / 2
+            continue
+        got = measure(plan)
+        say(f"aimed at {aim:.3f}: measured {got:.3f} of the dense latency, wanted {target:.3f}")
+        nearest = min(nearest, got, key=lambda value: abs(value - target))
+        if abs(got / target - 1) <= tolerance:
+            return plan
+        low, high = (aim, high) if got < target else (low, aim)
+        aim = (low + high) / 2
+    raise DataError(
+        f"a latency of {target:.3f} of the dense network's cannot be reached: the nearest was "
+        f"{nearest:.3f}; lower `least`, or allow a wider `tolerance`"
+    )
+
+
+def selector(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
+    """The recipe's method as a function from what is to be left to a plan."""
+    rule = job.rule
+    if rule.method == "torch-pruning":
+        from training.prune.peer import taylor_plans  # noqa: PLC0415 - the [bench] extra alone
+
+        return taylor_plans(job.dense, job.layout, _loss_on_batches(job, number), job.limits)
+    fixed = rule.method in ("published", "filter")  # they rank once, on the dense network
+    whole = job.layout.plan()
+    ranking = ranked(job, number, *((whole, job.dense) if fixed else (plan, net)))
+    if rule.method == "uniform":
+        return lambda left: uniform(job.layout, ranking, left, job.limits, align=rule.align)
+    if rule.method == "cluster":
+        ranking = normalised(ranking)
+    keys: dict[str, Callable[[], Key]] = {
+        "cluster": lambda: per_price,
+        "random": lambda: by_chance(np.random.default_rng((job.recipe.fit.seed, number))),
+    }
+    if fixed:
+        found = responses(job, ranking)
+        keys[rule.method] = lambda: by_response(found)
+    price = job.layout.price({}, job.device.price)
+    return lambda left: greedy(
+        plan, job.layout, ranking,
+        limits=job.limits, price=job.device.price, target=price * left, key=keys[rule.method](),
+    )  # fmt: skip
+
+
+def ranked(job: Job, number: int, plan: PruningPlan, net: SSD) -> Ranking:
+    """Scores of the channels that `plan` left in `net`, at the dense network's indices."""
+    evidence = Evidence()
+    if job.rule.criterion in ("taylor", "bn_scale"):
+        batches, loss = _loss_on_batches(job, number)
+        evidence = gather(net, batches, loss)
+    score = criterion(job.rule.criterion)
+    rng = np.random.default_rng((job.recipe.fit.seed, number))
+    return {
+        group.name: spread(score(net, group, evidence, rng), plan, group.name)
+        for group in groups(net)
+    }
+
+
+def _loss_on_batches(
+    job: Job, number: int
+) -> tuple[Iterator[Batch], Callable[[nn.Module, Batch], Tensor]]:
+    """Batches for the evidence of a round, and the loss on one of them, in float32."""
+    fit = dataclasses.replace(job.recipe.fit, seed=job.recipe.fit.seed * 1000 + number)
+    recipe = dataclasses.replace(
+        job.recipe, fit=dataclasses.replace(fit, bfloat16=False), distil=Distil()
+    )
+
+    def loss(net: nn.Module, data: Batch) -> Tensor:
+        assert isinstance(net, SSD)
+        return sum(batch_losses(net, data, recipe).values(), torch.zeros(()))
+
+    pools = job.materials.pools
+    steps = range(_EVIDENCE, _EVIDENCE + job.rule.batches)
+    return (collate(batch(pools, recipe, step), recipe) for step in steps), loss
+
+
+def responses(job: Job, ranking: Ranking) -> dict[str, Response]:
+    """Single-layer responses of the dense network: read from their file, or measured into it."""
+    if job.responses.exists():
+        data = json.loads(job.responses.read_text())
+        return {name: Response(**{k: tuple(v) for k, v in r.items()}) for name, r in data.items()}
+    found = {}
+    for group in job.layout.groups:
+        least = job.limits.least[group.name]
+        counts = np.unique(np.linspace(0, group.size - least, _SAMPLES).round().astype(int))
+        order = np.argsort(ranking[group.name], kind="stable")
+        accuracy = []
+        for count in counts:
+            plan = job.layout.plan().with_kept({group.name: order[count:]})
+            accuracy.append(job.materials.validate(apply(job.dense, plan).eval())["ap50"])
+        found[group.name] = Response(tuple(map(int, counts)), tuple(accuracy))
+        job.say(f"{group.name}: AP50 {accuracy[0]:.3f} to {accuracy[-1]:.3f} without {counts[-1]}")
+    text = json.dumps({name: dataclasses.asdict(r) for name, r in found.items()}, indent=1)
+    job.responses.parent.mkdir(parents=True, exist_ok=True)
+    write_file(job.responses, text.encode())
+    return found

@@ -1,0 +1,165 @@
+"""What the cells of a comparison say together: a row for each arm, ties called ties.
+
+An arm's AP50 is the mean over its seeds. Differences are drawn again in pairs: the same pictures
+for both arms, so that what makes a picture hard for all drops out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge.errors import DataError
+from training.arms import ARMS, DENSE, OURS, Arm
+from training.bench import read_judged
+from training.evaluate import Judged, weighted_ap
+
+NOT_RUN = "not run"
+ROUNDS = 1000  # of the bootstrap
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One arm. AP50 in points (0 to 100); shares are of the dense network.
+
+    ahead, low, high: ours minus this arm, and the 95 % interval of it; none for ours itself.
+    """
+
+    name: str
+    title: str
+    ap50: tuple[float, ...]  # one for each seed
+    latency: float  # median over its seeds' networks, share
+    ms: float
+    macs: float  # share
+    parameters: float  # share
+    ahead: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    @property
+    def mean(self) -> float:
+        """AP50 over the seeds."""
+        return float(np.mean(self.ap50))
+
+    @property
+    def tied(self) -> bool:
+        """Whether the difference to ours is within noise."""
+        return self.low is not None and self.high is not None and self.low <= 0 <= self.high
+
+
+def compare(out: Path, seeds: Sequence[int]) -> list[Row | Arm]:
+    """A row for each arm, or the arm itself where no seed of it was run.
+
+    Raises:
+        DataError: a cell cannot be read, or nothing was put on the clock.
+    """
+    latency = _read(out / "latency.json")
+    cells = {arm.name: _cells(out, arm.name, seeds) for arm in ARMS}
+    if not cells[DENSE]:
+        raise DataError(f"{out}: the dense network was not run, to which all others compare")
+    whole = next(iter(cells[DENSE].values()))
+    weights = _draws(len(whole["pictures"]))
+    ours = _average(cells[OURS], weights) if cells[OURS] else None
+    rows: list[Row | Arm] = []
+    for arm in ARMS:
+        found = cells[arm.name]
+        if not found:
+            rows.append(arm)
+            continue
+        clocks = [latency[f"{arm.name}-{seed}"] for seed in found]
+        row = Row(
+            name=arm.name,
+            title=arm.title,
+            ap50=tuple(100 * cell["ap50"] for cell in found.values()),
+            latency=float(np.median([clock["share"] for clock in clocks])),
+            ms=float(np.median([clock["ms"] for clock in clocks])),
+            macs=float(np.mean([cell["macs"] for cell in found.values()])) / whole["macs"],
+            parameters=float(np.mean([c["parameters"] for c in found.values()]))
+            / whole["parameters"],
+        )
+        rows.append(
+            row if ours is None or arm.name == OURS else _against(row, found, ours, weights)
+        )
+    return rows
+
+
+def _against(
+    row: Row, cells: dict[int, Any], ours: NDArray[np.float64], weights: NDArray[np.int64]
+) -> Row:
+    apart = 100 * (ours - _average(cells, weights))
+    low, high = np.percentile(apart[1:], [2.5, 97.5])
+    values = {**asdict(row), "ahead": float(apart[0]), "low": float(low), "high": float(high)}
+    return Row(**values)
+
+
+def _draws(pictures: int, seed: int = 0) -> NDArray[np.int64]:
+    """(1 + ROUNDS, pictures) how often each picture counts; in the first row once."""
+    rng = np.random.default_rng(seed)
+    drawn = rng.multinomial(pictures, np.full(pictures, 1 / pictures), size=ROUNDS)
+    return np.concatenate([np.ones((1, pictures), np.int64), drawn])
+
+
+def _average(cells: dict[int, Any], weights: NDArray[np.int64]) -> NDArray[np.float64]:
+    """(1 + ROUNDS,) AP50 0..1, the mean over the seeds in each draw."""
+    judged: list[list[Judged]] = [read_judged(cell) for cell in cells.values()]
+    mean: NDArray[np.float64] = np.mean([weighted_ap(rows, weights) for rows in judged], axis=0)
+    return mean
+
+
+def _cells(out: Path, arm: str, seeds: Sequence[int]) -> dict[int, Any]:
+    files = {seed: out / f"{arm}-{seed}.json" for seed in seeds}
+    return {seed: _read(file) for seed, file in files.items() if file.exists()}
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401 - JSON
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read: {error}; run `headcount-train bench`") from error
+
+
+def to_json(rows: Sequence[Row | Arm]) -> list[dict[str, Any]]:
+    """JSON objects; an arm that was not run has its name and title alone."""
+    return [
+        {"name": row.name, "title": row.title} if isinstance(row, Arm) else asdict(row)
+        for row in rows
+    ]
+
+
+def from_json(data: Sequence[dict[str, Any]]) -> list[Row | Arm]:
+    """What `to_json` gave."""
+    return [
+        Row(**{**entry, "ap50": tuple(entry["ap50"])}) if "ap50" in entry else Arm(**entry)
+        for entry in data
+    ]
+
+
+def table(rows: Sequence[Row | Arm]) -> str:
+    """The comparison as Markdown; every arm has a line, also those that were not run."""
+    lines = [
+        "| method | AP50 by seed | AP50 | latency | MACs | parameters | ours ahead by [95 %] |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        if isinstance(row, Arm):
+            lines.append(f"| {row.title} | {NOT_RUN} | | | | | |")
+            continue
+        seeds = ", ".join(f"{value:.1f}" for value in row.ap50)
+        lines.append(
+            f"| {row.title} | {seeds} | {row.mean:.1f} | {row.latency:.0%} ({row.ms:.2f} ms) "
+            f"| {row.macs:.0%} | {row.parameters:.0%} | {_lead(row)} |"
+        )
+    return "\n".join(lines)
+
+
+def _lead(row: Row) -> str:
+    if row.ahead is None:
+        return ""
+    tie = ", a tie" if row.tied else ""
+    return f"{row.ahead:+.1f} [{row.low:+.1f}, {row.high:+.1f}]{tie}"

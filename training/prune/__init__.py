@@ -1,0 +1,1 @@
+"""Plans of what to cut, the reasons, and the surgeon; fitting and measuring stay outside."""

@@ -1,0 +1,113 @@
+"""Torch-Pruning (VainF) as a rival and a witness; only benchmarks and tests need it.
+
+Its answers become plans of ours, so that one surgeon cuts for all methods.
+"""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from edge.errors import CallError
+from training.models.ssd import SSD
+from training.prune.cluster import Limits
+from training.prune.criteria import B
+from training.prune.plan import PruningPlan
+from training.prune.widths import Layout
+
+
+def taylor_plans(
+    net: SSD,
+    layout: Layout,
+    evidence: tuple[Iterable[B], Callable[[nn.Module, B], Tensor]],
+    limits: Limits,
+) -> Callable[[float], PruningPlan]:
+    """Its global Taylor pruning with `round_to`: from the share of channels to keep to a plan.
+
+    Args:
+        net: the dense network.
+        layout: of it.
+        evidence: batches, and the loss on one; the gradients are added up, as its users do.
+        limits: the largest cluster becomes its one `round_to`; the least to keep its cap.
+    """
+    tp = _library()
+    batches, loss = evidence
+    learnt = copy.deepcopy(net).requires_grad_(True)
+    learnt.zero_grad(set_to_none=True)
+    for batch in batches:
+        loss(learnt, batch).backward()  # type: ignore[no-untyped-call]
+    floor = min(limits.least[group.name] / group.size for group in layout.groups)
+
+    def plan(left: float) -> PruningPlan:
+        small = _with_gradients(learnt)
+        pruner = tp.pruner.MagnitudePruner(
+            small,
+            _example(small),
+            importance=tp.importance.TaylorImportance(),
+            global_pruning=True,
+            pruning_ratio=1 - left,
+            max_pruning_ratio=1 - floor,
+            ignored_layers=[conv for head in small.heads() for conv in (head.loc, head.conf)],
+            round_to=max(limits.cluster.values()),
+            in_channel_groups={}, out_channel_groups={},  # its defaults are shared and kept
+        )  # fmt: skip
+        return _cut(pruner, small, layout)
+
+    return plan
+
+
+def _cut(pruner: Any, net: SSD, layout: Layout) -> PruningPlan:  # noqa: ANN401 - it has no types
+    """Let it cut, and write down which filters of each producer are gone."""
+    names = {module: name for name, module in net.named_modules()}
+    gone: dict[str, set[int]] = {}
+    for group in pruner.step(interactive=True):
+        dependency, indices = group[0]
+        gone[names[dependency.target.module]] = {int(index) for index in indices}
+        group.prune()
+    kept = {
+        group.name: [k for k in range(group.size) if k not in gone.get(group.name, set())]
+        for group in layout.groups
+    }
+    return layout.plan().with_kept(kept)
+
+
+def prune_alike(net: SSD, plan: PruningPlan) -> SSD:
+    """Cut the same channels as a plan with Torch-Pruning's own surgeon; a witness for ours."""
+    tp = _library()
+    small = copy.deepcopy(net)
+    graph = tp.DependencyGraph().build_dependency(small, example_inputs=_example(small))
+    for name, kept in plan.kept.items():
+        gone = sorted(set(range(plan.sizes[name])) - set(kept))
+        if gone:
+            conv = small.get_submodule(name)
+            graph.get_pruning_group(conv, tp.prune_conv_out_channels, idxs=gone).prune()
+    return small
+
+
+def _with_gradients(net: SSD) -> SSD:
+    """A copy that has its gradients, too."""
+    twin = copy.deepcopy(net)
+    for mine, theirs in zip(twin.parameters(), net.parameters(), strict=True):
+        mine.grad = None if theirs.grad is None else theirs.grad.clone()
+    return twin
+
+
+def _example(net: SSD) -> Tensor:
+    return torch.zeros(1, 3, net.spec.height, net.spec.width)
+
+
+def _library() -> Any:  # noqa: ANN401
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            import torch_pruning  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        raise CallError(
+            "torch_pruning is not installed, which this arm needs: pip install 'headcount[bench]'"
+        ) from error
+    return torch_pruning

@@ -1,0 +1,162 @@
+"""The composition of one pruning: look, choose, cut, fit a little, again; then the last fit.
+
+    dense net --> evidence, ranking --> selector --> plan --> surgery --> short fit --+
+                       ^                                                              |
+                       +---------------------- next round ----------------------------+
+
+Each round lies in its own folder under the run's: a run that was stopped goes on after the last
+round that was finished. Latency is measured on the device's own runtime, dense beside pruned.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from edge.errors import CallError
+from training.checkpoint import State, restore
+from training.choosing import Job, choose
+from training.config import Fit, Prune, Recipe
+from training.device import open_device
+from training.fitting import load_materials, load_teacher, train
+from training.models.ssd import SSD
+from training.prune.plan import PruningPlan, read_plan, write_plan
+from training.prune.surgery import apply
+from training.prune.widths import layout, widths
+
+
+def open_job(
+    recipe: Recipe,
+    *,
+    start: Path,
+    profile: str,
+    data: Path,
+    cache: Path,
+    out: Path,
+    teacher: Path | None = None,
+) -> Job:
+    """Everything that a pruning needs.
+
+    Raises:
+        CallError: the recipe does not prune, or is of other priors than the checkpoint.
+        DataError: pictures, checkpoint or profile are missing or wrong.
+    """
+    if not recipe.prune.method:
+        raise CallError("the recipe does not prune: give it a [prune] section with a method")
+    trained = restore(start)
+    if trained.plan is not None:
+        raise CallError(f"{start}: is pruned already; start from the dense network")
+    if trained.recipe.spec != recipe.spec:
+        raise CallError(f"{start}: its priors are not the recipe's")
+    found = layout(trained.net)
+    return Job(
+        dense=trained.net,
+        layout=found,
+        recipe=recipe,
+        materials=load_materials(recipe, data, cache),
+        device=open_device(trained.net, found, profile),
+        out=out,
+        responses=out / "responses.json",
+        teacher=load_teacher(recipe, teacher),
+    )
+
+
+def run_prune(job: Job, plan: PruningPlan | None = None) -> State:
+    """Prune and fit; the result lies in `out`/best.pt and last.pt, the plan in plan.json.
+
+    Args:
+        job: what and how.
+        plan: cut this, at once, instead of choosing.
+
+    Raises:
+        DataError: the target cannot be reached within the recipe's limits.
+    """
+    job.out.mkdir(parents=True, exist_ok=True)
+    net = job.dense
+    if plan is None:
+        plan, net = _cut_by_rounds(job)
+    else:
+        net = apply(net, plan)
+    write_plan(plan, job.out / "plan.json")
+    return train(net, job.recipe, job.materials, plan=plan, out=job.out, teacher=job.teacher)
+
+
+def _cut_by_rounds(job: Job) -> tuple[PruningPlan, SSD]:
+    plan, net = job.layout.plan(), job.dense
+    for number in range(1, job.rule.rounds + 1):
+        before = plan, net
+        plan, net = _round(job, number, plan, net)
+        if number < job.rule.rounds and not _above_floor(job, number):
+            job.say(f"round {number} ended below the floor of AP50 {job.rule.floor:g}: undone")
+            return before
+    return plan, net
+
+
+def _round(job: Job, number: int, plan: PruningPlan, net: SSD) -> tuple[PruningPlan, SSD]:
+    """One cut and, unless it is the last, a short fit; what is there already is taken over."""
+    folder = job.out / f"round{number}"
+    file = folder / "plan.json"
+    if file.exists():
+        new = read_plan(file)
+    else:
+        new = choose(job, number, plan, net)
+        folder.mkdir(parents=True, exist_ok=True)
+        write_plan(new, file)
+    small = apply(net, new.after(plan))
+    if number == job.rule.rounds:
+        return new, small
+    recipe = dataclasses.replace(job.recipe, fit=short(job.recipe.fit, job.rule, number))
+    state = train(small, recipe, job.materials, plan=new, out=folder, teacher=job.teacher)
+    return new, state.ema
+
+
+def _above_floor(job: Job, number: int) -> bool:
+    if job.rule.floor <= 0:
+        return True
+    lines = (job.out / f"round{number}" / "metrics.jsonl").read_text().splitlines()
+    ended = [line["ap50"] for line in map(json.loads, lines) if "ap50" in line]
+    return bool(ended[-1] >= job.rule.floor)
+
+
+def short(fit: Fit, rule: Prune, number: int) -> Fit:
+    """The fit between two cuts: few steps, small rates, other pictures than the rounds before."""
+    return dataclasses.replace(
+        fit,
+        steps=rule.round_steps,
+        check_every=rule.round_steps,
+        warmup=min(fit.warmup, rule.round_steps // 4),
+        lr_heads=fit.lr_heads * rule.round_rate,
+        lr_backbone=fit.lr_backbone * rule.round_rate,
+        seed=fit.seed * 1000 + number,
+    )
+
+
+def dry_run(job: Job, plan: PruningPlan | None = None) -> str:
+    """What the job would cut if it cut at once: the plan is written, nothing is trained.
+
+    Returns:
+        A table: channels of every group, multiply-accumulates, parameters, latency.
+    """
+    if plan is None:
+        once = dataclasses.replace(job.recipe.prune, rounds=1)
+        job = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, prune=once))
+        plan = choose(job, 1, job.layout.plan(), job.dense)
+    job.out.mkdir(parents=True, exist_ok=True)
+    write_plan(plan, job.out / "plan.json")
+    return describe(job, plan)
+
+
+def describe(job: Job, plan: PruningPlan) -> str:
+    """Channels, sizes and latency before and after, one line each."""
+    before, after = {g.name: g.size for g in job.layout.groups}, widths(plan)
+    rows = [(name, str(before[name]), str(after[name])) for name in before]
+    sizes = zip(job.layout.size(before), job.layout.size(after), strict=True)
+    for name, (was, now) in zip(("MACs", "parameters"), sizes, strict=True):
+        rows.append((name, f"{was / 1e6:.2f} M", f"{now / 1e6:.2f} M ({now / was:.0%})"))
+    prices = [job.layout.price(w, job.device.price) for w in (before, after)]
+    share = prices[1] / prices[0]
+    rows.append(("predicted", f"{prices[0]:.4g}", f"{prices[1]:.4g} ({share:.0%})"))
+    rows.append(("measured", "100%", f"{job.device.measure(apply(job.dense, plan)):.0%}"))
+    wide = max(len(name) for name, _, _ in rows)
+    return "\n".join(f"{name:<{wide}} {was:>12} -> {now}" for name, was, now in rows)
