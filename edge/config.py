@@ -85,9 +85,11 @@ class DetectorConfig:
     ] = "CPU"
     precision: Annotated[
         str,
-        text("f32|f16|bf16", "`f32`, `f16` or `bf16`"),
-        "Precision of the arithmetic. The scores of `f16` and `bf16` differ a little, and with "
-        "them the counts; audit with the precision that you run.",
+        text("f32|f16|bf16|int8|auto", "`f32`, `f16`, `bf16`, `int8` or `auto`"),
+        "Precision of the arithmetic. `int8` takes the bundle's int8 file, which not every "
+        "bundle has; `auto` takes it where the CPU has instructions for it (VNNI), else `f32`. "
+        "The scores of all but `f32` differ a little, and with them the counts; audit with the "
+        "precision that you run.",
     ] = "f32"
     score: Annotated[
         float | None,

@@ -33,6 +33,7 @@ __all__ = [
     "Manifest",
     "ModelInput",
     "Variant",
+    "family",
     "fsync_folder",
     "read_bundle",
     "write_bundle",
@@ -66,16 +67,22 @@ class Bundle:
         return self.folder / name
 
     def variant(self, device: str) -> Variant:
-        """The variant made for a device, else the first.
+        """The variant made for a device, else the first; see `variants`."""
+        return self.variants(device)[0]
+
+    def variants(self, device: str) -> tuple[Variant, ...]:
+        """The variants made for a device in the manifest's order, else the first of all.
 
         Args:
             device: as OpenVINO names it; `GPU.0` is a GPU, `AUTO:GPU,CPU` is AUTO.
         """
-        family = re.split(r"[.:,(]", device)[0]
-        for variant in self.manifest.variants:
-            if family in variant.devices:
-                return variant
-        return self.manifest.variants[0]
+        every = self.manifest.variants
+        return tuple(v for v in every if family(device) in v.devices) or every[:1]
+
+
+def family(device: str) -> str:
+    """The kind of an OpenVINO device: `GPU` of `GPU.0`, `AUTO` of `AUTO:GPU,CPU`."""
+    return re.split(r"[.:,(]", device)[0]
 
 
 def read_bundle(folder: Path, *, app_version: str = __version__) -> Bundle:

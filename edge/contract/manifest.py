@@ -31,6 +31,7 @@ SCHEMA = 1
 OUTPUTS = ("ssd", "detection-output")
 COLOURS = ("bgr", "rgb")
 TARGETS = ("head", "body")
+INT8 = "int8"  # the precision of a quantised variant; any other names a float one
 
 _PATH = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9._-]*(/[A-Za-z0-9_-][A-Za-z0-9._-]*)*")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -71,6 +72,11 @@ class Variant:
 
     def __post_init__(self) -> None:
         need(bool(self.devices), "a variant needs a device")
+
+    @property
+    def quantised(self) -> bool:
+        """Whether it computes with 8-bit integers."""
+        return self.precision == INT8
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,18 @@ from edge.config import DetectorConfig
 from edge.contract.bundle import Bundle
 from edge.detector.base import Detector
 from edge.detector.openvino import open_openvino
+from edge.detector.variant import Int8Support
 from edge.errors import DetectorError
 
-__all__ = ["Detector", "open_detector"]
+__all__ = ["Detector", "Int8Support", "open_detector"]
 
 
 def open_detector(
-    bundle: Bundle, settings: DetectorConfig | None = None, *, score: float | None = None
+    bundle: Bundle,
+    settings: DetectorConfig | None = None,
+    *,
+    score: float | None = None,
+    support: Int8Support | None = None,
 ) -> Detector:
     """Load a bundle's model on the device that the settings name.
 
@@ -24,6 +29,7 @@ def open_detector(
         bundle: verified and trusted.
         settings: device, precision, threads.
         score: detections below are left out, 0..1; the bundle's own where none is given.
+        support: what the device makes of int8; it is asked where none is given.
 
     Raises:
         DetectorError: there is no such device, or the model cannot be loaded on it.
@@ -34,4 +40,5 @@ def open_detector(
             "device MYRIAD: the stick needs its worker, which this version does not have; "
             "set detector.device to CPU"
         )
-    return open_openvino(bundle, settings, bundle.manifest.score if score is None else score)
+    score = bundle.manifest.score if score is None else score
+    return open_openvino(bundle, settings, score, support)

@@ -6,6 +6,7 @@ into detections and the one after is decoded and scaled.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -19,14 +20,18 @@ from numpy.typing import NDArray
 from openvino.preprocess import ColorFormat, PrePostProcessor
 
 from edge.config import DetectorConfig
-from edge.contract.bundle import Bundle, Manifest, ModelInput
+from edge.contract.bundle import Bundle, Manifest, ModelInput, Variant
+from edge.contract.manifest import INT8
 from edge.detector.base import Detector
 from edge.detector.outputs import Array, order_outputs, to_detections
+from edge.detector.variant import AUTO, Int8Support, choose_variants, read_support
 from edge.errors import DetectorError
 from edge.types import Frame, Image, Sighting
 
 _REQUESTS = 2
 _VIRTUAL = ("AUTO", "MULTI", "HETERO", "BATCH")  # devices made of others
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +100,18 @@ class OpenVinoDetector(Detector):
         )
 
 
-def open_openvino(bundle: Bundle, settings: DetectorConfig, score: float) -> OpenVinoDetector:
+def open_openvino(
+    bundle: Bundle, settings: DetectorConfig, score: float, support: Int8Support | None = None
+) -> OpenVinoDetector:
     """Load a bundle's model on a device.
+
+    With precision `auto`, an int8 file that cannot be loaded here is logged and passed over.
+
+    Args:
+        bundle: verified and trusted.
+        settings: device, precision, threads.
+        score: detections below are left out, 0..1.
+        support: of int8 on the device; it is asked where none is given.
 
     Raises:
         DetectorError: there is no such device, or the model cannot be loaded on it.
@@ -104,15 +119,31 @@ def open_openvino(bundle: Bundle, settings: DetectorConfig, score: float) -> Ope
     core = openvino.Core()
     device = settings.device
     _check_device(core, device)
-    variant = bundle.variant(device)
+    support = support or read_support(core, device)
+    variants = choose_variants(bundle, device, settings.precision, support)
+    for variant in variants[:-1]:
+        try:
+            return _load(core, bundle, variant, settings, score)
+        except DetectorError as e:
+            _log.warning("%s; taking the bundle's next file", e)
+    return _load(core, bundle, variants[-1], settings, score)
+
+
+def _load(
+    core: Any,  # noqa: ANN401
+    bundle: Bundle,
+    variant: Variant,
+    settings: DetectorConfig,
+    score: float,
+) -> OpenVinoDetector:
+    device, precision = settings.device, _precision(variant, settings)
     xml, weights = bundle.path(variant.xml), bundle.path(variant.bin)
     try:
         model = core.read_model(str(xml), str(weights))
         compiled = core.compile_model(
-            _with_pictures(model, bundle.manifest.input), device, _properties(settings)
+            _with_pictures(model, bundle.manifest.input), device, _properties(settings, precision)
         )
-        name = f"{device} ({settings.precision})"
-        return OpenVinoDetector(compiled, bundle.manifest, name, score)
+        return OpenVinoDetector(compiled, bundle.manifest, f"{device} ({precision})", score)
     except (RuntimeError, ValueError) as e:
         raise DetectorError(
             f"{xml}: cannot be loaded on {device}: {first_line(e)}; "
@@ -151,10 +182,18 @@ def _check_device(core: Any, device: str) -> None:  # noqa: ANN401
             )
 
 
-def _properties(settings: DetectorConfig) -> dict[str, object]:
+def _precision(variant: Variant, settings: DetectorConfig) -> str:
+    """What a variant is run in, and called in a detector's `device`."""
+    if variant.quantised:
+        return INT8
+    return "f32" if settings.precision == AUTO else settings.precision
+
+
+def _properties(settings: DetectorConfig, precision: str) -> dict[str, object]:
+    # The layers of an int8 file that stayed float are few, and run exactly.
     properties: dict[str, object] = {
         "PERFORMANCE_HINT": "LATENCY",
-        "INFERENCE_PRECISION_HINT": settings.precision,
+        "INFERENCE_PRECISION_HINT": "f32" if precision == INT8 else precision,
     }
     if settings.threads is not None:
         properties["INFERENCE_NUM_THREADS"] = settings.threads

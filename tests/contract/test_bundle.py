@@ -19,6 +19,7 @@ from edge.contract.bundle import (
     Manifest,
     ModelInput,
     Variant,
+    family,
     read_bundle,
     write_bundle,
 )
@@ -114,6 +115,26 @@ def test_variant_for_a_device(tmp_path: Path) -> None:
 
     assert [cpu, cpu, stick, stick] == [
         bundle.variant(device) for device in ("CPU", "GPU.1", "MYRIAD", "AUTO:GPU,CPU")
+    ]
+
+
+def test_variants_for_a_device(tmp_path: Path) -> None:
+    """All of those made for it in their order; one that knows nothing of int8 takes the float."""
+    whole = Variant(("CPU", "MYRIAD"), "fp16", "model.xml", "int8/model.bin")
+    small = Variant(("CPU",), "int8", "model.xml", "int8/model.bin")
+    bundle = write_bundle(tmp_path / "b", replace(SSD, variants=(whole, small)), FILES)
+
+    assert (False, True) == tuple(variant.quantised for variant in bundle.variants("CPU"))
+    assert [(whole, small), (whole,), (whole,)] == [
+        bundle.variants(device) for device in ("CPU", "MYRIAD", "NPU")
+    ]
+    assert whole == bundle.variant("CPU")
+
+
+def test_family_of_a_device() -> None:
+    """What stands before the number, the members or the batch."""
+    assert ["CPU", "GPU", "AUTO", "BATCH"] == [
+        family(device) for device in ("CPU", "GPU.0", "AUTO:GPU,CPU", "BATCH:CPU(4)")
     ]
 
 

@@ -30,8 +30,9 @@ Axis = Literal["cin", "cout"]
 Floats = NDArray[np.float64]
 
 STEPS = (2, 4, 8, 16, 32, 64)
-_SURE = 6.0  # standard errors that a step's height must be above 0
+_SURE = 5.0  # standard errors that a step's height must be above 0
 _WORTH = 0.01  # of the layer's time: a lower step saves too little to be heeded
+_FLOOR = 0.2  # of the longest time: shorter ones are not trusted to a smaller share of themselves
 _TUNING = 1.345  # residuals in standard deviations from which Huber's weights fall
 _REFITS = 20
 
@@ -84,7 +85,7 @@ class Step:
 class _Fit:
     slope: float  # milliseconds for each channel that fills up a step
     error: float  # its standard error
-    residual: float  # mean absolute, milliseconds
+    residual: float  # mean absolute, shares of the time
 
 
 def staircase(
@@ -180,17 +181,21 @@ def _ragged(stairs: Staircase, size: int) -> float:
 
 
 def _fit(counts: NDArray[np.int64], times: Floats, size: int) -> _Fit:
-    """Parabola and, for a `size` above 0, the saw of that step."""
+    """Parabola and, for a `size` above 0, the saw of that step.
+
+    Residuals count in shares of the time, as longer runs are disturbed by more.
+    """
     x = (counts - counts.mean()) / max(float(np.ptp(counts)), 1.0)
     columns = [np.ones(len(x)), x, x * x]
     if size:
         columns.append((-counts % size).astype(float))
-    design = np.stack(columns, axis=1)
+    unit = np.maximum(times, _FLOOR * times.max())[:, None]
+    design, wanted = np.stack(columns, axis=1) / unit, times / unit[:, 0]
     weights = np.ones(len(x))
     for _ in range(_REFITS):
         root = np.sqrt(weights)[:, None]
-        solution = np.linalg.lstsq(design * root, times * root[:, 0], rcond=None)[0]
-        residual = np.abs(times - design @ solution)
+        solution = np.linalg.lstsq(design * root, wanted * root[:, 0], rcond=None)[0]
+        residual = np.abs(wanted - design @ solution)
         scale = max(1.4826 * float(np.median(residual)), 1e-12)  # of a normal distribution
         weights = np.minimum(1, _TUNING * scale / np.maximum(residual, 1e-12))
     inverse = np.linalg.pinv((design * weights[:, None]).T @ design)
