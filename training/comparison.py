@@ -134,8 +134,9 @@ def to_json(rows: Sequence[Row | Arm]) -> list[dict[str, Any]]:
 
 def from_json(data: Sequence[dict[str, Any]]) -> list[Row | Arm]:
     """What `to_json` gave."""
+    arms = {arm.name: arm for arm in ARMS}
     return [
-        Row(**{**entry, "ap50": tuple(entry["ap50"])}) if "ap50" in entry else Arm(**entry)
+        Row(**{**entry, "ap50": tuple(entry["ap50"])}) if "ap50" in entry else arms[entry["name"]]
         for entry in data
     ]
 
