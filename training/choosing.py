@@ -38,7 +38,7 @@ from training.prune.cluster import (
     spread,
     uniform,
 )
-from training.prune.criteria import Evidence, criterion, gather
+from training.prune.criteria import COMPARABLE, Evidence, criterion, gather
 from training.prune.groups import groups
 from training.prune.plan import PruningPlan
 from training.prune.surgery import apply
@@ -133,7 +133,7 @@ def selector(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
     ranking = ranked(job, number, *((whole, job.dense) if fixed else (plan, net)))
     if rule.method == "uniform":
         return lambda left: uniform(job.layout, ranking, left, job.limits, align=rule.align)
-    if rule.method == "cluster":
+    if rule.method == "cluster" and rule.criterion not in COMPARABLE:
         ranking = normalised(ranking)
     keys: dict[str, Callable[[], Key]] = {
         "cluster": lambda: per_price,

@@ -11,7 +11,6 @@ import dataclasses
 import json
 import os
 import sys
-import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from training.export import Exported
     from training.int8 import Quantised
 
-_EXTRA = ("torch", "faster_coco_eval", "rich")
+_EXTRA = ("torch", "faster_coco_eval", "matplotlib", "rich")
 
 
 def _data_check(args: argparse.Namespace) -> int:
@@ -70,6 +69,7 @@ def _fit(args: argparse.Namespace) -> int:
 
 def _profile(args: argparse.Namespace) -> int:
     from training.checkpoint import build, restore
+    from training.profile.latency import cpu_clock
     from training.profile.profiling import run_profile
 
     net = restore(args.model).net if args.model.suffix == ".pt" else build(load_recipe(args.model))
@@ -81,7 +81,7 @@ def _profile(args: argparse.Namespace) -> int:
         threads=args.threads,
         out=args.out,
         quick=args.quick,
-        clock=time.perf_counter,
+        clock=cpu_clock(args.threads),
         now=datetime.now(UTC),
     )
     return 0

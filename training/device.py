@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol
 
 from training.models.ssd import SSD
-from training.profile.latency import measure_nets
+from training.profile.latency import cpu_clock, measure_nets
 from training.profile.myriad import MyriadTable
 from training.profile.shapes import Shape, shapes
 from training.profile.table import LatencyTable
@@ -63,7 +63,7 @@ def cpu(dense: SSD, layout: Layout, table: LatencyTable) -> Device:
         both = measure_nets(
             {"dense": dense, "net": net},
             device=origin.device, precision=origin.precision, threads=origin.threads,
-            rounds=_ROUNDS,
+            rounds=_ROUNDS, clock=cpu_clock(origin.threads),
         )  # fmt: skip
         return both["net"].median / both["dense"].median
 

@@ -8,7 +8,6 @@ with its weights rounded to FP16. What the graph takes and gives: raw BGR 0..255
 from __future__ import annotations
 
 import tempfile
-import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from edge.contract.bundle import write_file
 from edge.errors import BundleError
 from training.ir10 import downgrade, operations
+from training.models.graph import convert
 from training.models.ssd import SSD, Deployed
 
 # largest absolute differences to torch that are allowed
@@ -61,7 +61,7 @@ def export(net: SSD, seed: int = 0) -> Exported:
     """
     deployed = Deployed(net).eval()
     shape = [1, 3, net.spec.height, net.spec.width]
-    model = _convert(deployed, shape)
+    model = convert(net)
     pictures = probe_pictures(shape, seed)
     wanted = [_torch(deployed, picture) for picture in pictures]
     f32 = _difference(wanted, [_run(model, picture) for picture in pictures])
@@ -100,16 +100,6 @@ def probe_pictures(shape: list[int], seed: int, count: int = 3) -> list[NDArray[
         noisy = smooth + rng.normal(0, 12, shape)
         pictures.append(np.clip(noisy, 0, 255).astype(np.float32))
     return pictures
-
-
-def _convert(net: Deployed, shape: list[int]) -> ov.Model:
-    with warnings.catch_warnings(), torch.inference_mode():
-        # OpenVINO's converter traces, which torch would rather see done by torch.export
-        warnings.simplefilter("ignore", DeprecationWarning)
-        model = ov.convert_model(net, example_input=torch.zeros(shape), input=shape)
-    for output, name in zip(model.outputs, ("loc", "conf"), strict=True):
-        output.tensor.set_names({name})
-    return model
 
 
 Outputs = tuple[NDArray[np.float32], NDArray[np.float32]]

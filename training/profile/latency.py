@@ -103,6 +103,15 @@ def measure_nets(
     )
 
 
+def cpu_clock(threads: int) -> Clock:
+    """The clock to choose by: on one thread, that of the CPU's work for this process.
+
+    On a shared machine a long inference is interrupted by others and a short one is not; what
+    was interrupted does not count on this clock. With more threads only the wall tells.
+    """
+    return time.process_time if threads == 1 else time.perf_counter
+
+
 def compile_model(model: ov.Model, settings: Settings) -> ov.CompiledModel:
     """Make a model ready for its device.
 

@@ -4,8 +4,9 @@ The compiler of OpenVINO 2021.4 chooses for each convolution how the hardware wa
 channels, by the smallest cost (openvinotoolkit/openvino, tag 2021.4.2,
 inference-engine/src/vpu/graph_transformer/src/hw/tiling.cpp). That choice is repeated here; a test
 compares it with the compiler's own dump. A cost is a number of cycles for each pixel of the
-output, and no time: it knows neither memory nor the copies between stages, nor what a wide map
-forces upon the hardware. It says which of two shapes is cheaper, and where the steps are.
+output, and no time: it knows neither memory nor most copies between stages, nor that a map too
+wide for the hardware's buffer is cut. It says which of two shapes is cheaper, and where the steps
+are.
 """
 
 from __future__ import annotations

@@ -41,16 +41,17 @@ Steps = defaultdict[tuple[Map, Axis], Step]
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How thorough a profile is: rounds of each timing, and `window`'s lengths."""
+    """How thorough a profile is: rounds of each timing, `window`'s lengths, a lattice's marks."""
 
     rounds: int = 21
     net_rounds: int = 60
     every: int = 40
     fours: int = 256
+    shares: tuple[float, ...] = (1 / 16, 1 / 8, 1 / 4, 1 / 2, 3 / 4, 1.0)  # of the widest layer
 
 
 FULL = Effort()
-QUICK = Effort(rounds=5, net_rounds=10, every=8, fours=32)
+QUICK = Effort(rounds=5, net_rounds=10, every=4, fours=16, shares=(1 / 2, 1.0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,8 +79,8 @@ class _Bench:
 
     def lattice(self, group: Group, steps: Steps) -> Lattice:
         cin_step, cout_step = steps[group.map, "cin"], steps[group.map, "cout"]
-        cin = marks({shape.inputs for shape in group.layers}, cin_step.size)
-        cout = marks({shape.cout for shape in group.layers}, cout_step.size)
+        cin = marks({s.inputs for s in group.layers}, cin_step.size, self.effort.shares)
+        cout = marks({s.cout for s in group.layers}, cout_step.size, self.effort.shares)
         times = time_layers(
             [group.layer(i, o) for i in cin for o in cout],
             settings=self.settings,
@@ -166,12 +167,12 @@ def group(layers: Iterable[Shape]) -> list[Group]:
     return [Group(key, tuple(members)) for key, members in found.items()]
 
 
-def marks(counts: Iterable[int], step: int) -> tuple[int, ...]:
-    """Where an axis is measured: shares of the widest count and all counts, in whole steps."""
+def marks(counts: Iterable[int], step: int, shares: Iterable[float]) -> tuple[int, ...]:
+    """Where an axis is measured: all counts and shares of the widest, in whole steps."""
     counts = {*counts}
     widest = max(counts)
     if widest > _NARROW:
-        counts |= {max(int(widest * share), _NARROW) for share in MARKS}
+        counts |= {max(int(widest * share), _NARROW) for share in shares}
     return tuple(sorted({round_up(count, step) for count in counts}))
 
 

@@ -80,17 +80,19 @@ def bn_scale(
 def taylor(
     net: nn.Module, group: ChannelGroup, evidence: Evidence, _: np.random.Generator
 ) -> Scores:
-    """First-order change of the loss when the channel is gated off, squared.
+    """First-order change of the loss when the channel is gated off, root mean square.
 
     Molchanov et al., "Importance Estimation for Neural Network Pruning", CVPR 2019, Eq. 8, with
-    the gate on what the consumers read, which is what pruning takes away from them.
+    the gate on what the consumers read, which is what pruning takes away from them. The root
+    changes no ranking within a layer, and makes it a loss that can be added up over channels and
+    compared between layers.
     """
     del net
     parts = [
         evidence.taylor[slot.conv][slot.offset : slot.offset + group.size]
         for slot in group.consumers
     ]
-    return np.asarray(torch.stack(parts).sum(0).numpy(), np.float64)
+    return np.asarray(torch.stack(parts).sum(0).sqrt().numpy(), np.float64)
 
 
 def random(net: nn.Module, group: ChannelGroup, _: Evidence, rng: np.random.Generator) -> Scores:
@@ -108,6 +110,8 @@ CRITERIA: dict[str, Criterion] = {
     "taylor": taylor,
     "random": random,
 }
+
+COMPARABLE = ("taylor",)  # their scores have one unit in all layers: that of the loss
 
 
 def criterion(name: str) -> Criterion:
