@@ -66,7 +66,8 @@ Cluster pruning "as published" is a reconstruction: the order across layers coul
 PAIRS = (
     ("alignment", "l1", "l1-aligned"),
     ("which clusters (chance against ours)", "random", OURS),
-    ("allocation and ranking (uniform L1 against ours)", "l1-aligned", OURS),
+    ("the criterion alone (L1 against Taylor, uniform)", "l1-aligned", "taylor-aligned"),
+    ("widths by loss for each millisecond (uniform Taylor against ours)", "taylor-aligned", OURS),
     ("clusters in place of single filters, as published", "filter", "published"),
     ("ours in place of the published order", "published", OURS),
     ("distillation, on ours", OURS, "cluster-distilled"),

@@ -42,6 +42,7 @@ ARMS = (
     Arm("width", "width multiplier, from scratch", scratch=True),
     Arm("l1", "L1, uniform, unaligned", _once("uniform", criterion="l1", align=False)),
     Arm("l1-aligned", "L1, uniform, aligned", _once("uniform", criterion="l1", align=True)),
+    Arm("taylor-aligned", "Taylor, uniform, aligned", _once("uniform", criterion="taylor")),
     Arm("torch-pruning", "Torch-Pruning, Taylor, aligned", _once("torch-pruning")),
     Arm("filter", "filter pruning", {"method": "filter", "criterion": "minimum_weight"}),
     Arm(

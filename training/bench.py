@@ -24,7 +24,7 @@ import openvino as ov
 import torch
 
 from edge.contract.bundle import write_file
-from edge.errors import DataError
+from edge.errors import DataError, HeadcountError
 from training.arms import ARMS, DENSE, Arm, recipe_of
 from training.checkpoint import restore
 from training.choosing import Job
@@ -85,7 +85,10 @@ def run_cells(
     contest: Contest, *, arms: Sequence[str], seeds: Sequence[int], minutes: float = math.inf,
     clock: Callable[[], float] = time.monotonic,
 ) -> None:  # fmt: skip
-    """Run the cells that are not there yet, seed by seed; none is begun after so many minutes."""
+    """Run the cells that are not there yet, seed by seed; none is begun after so many minutes.
+
+    An arm that fails, as one that cannot reach the latency, says why and leaves its cell empty.
+    """
     begin = clock()
     for seed in seeds:
         for arm in ARMS:
@@ -95,7 +98,11 @@ def run_cells(
                 contest.say(f"{arm.name} {seed}: not begun, the time is up")
                 return
             contest.say(f"{arm.name} {seed}: begins")
-            cell = run_cell(contest, arm, seed)
+            try:
+                cell = run_cell(contest, arm, seed)
+            except HeadcountError as error:
+                contest.say(f"{arm.name} {seed}: not run: {error}")
+                continue
             write_file(contest.cell(arm.name, seed), json.dumps(cell).encode())
             contest.say(f"{arm.name} {seed}: AP50 {cell['ap50']:.4f}")
 

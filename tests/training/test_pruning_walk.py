@@ -82,6 +82,20 @@ def test_prune_compare_and_bundle(place: Path, capsys: pytest.CaptureFixture[str
     assert "of the dense latency" in capsys.readouterr().out
 
 
+def test_a_bundle_can_carry_int8_too(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Both forms are in the bundle, and the int8 one finds what it is asked for by name."""
+    pytest.importorskip("nncf", reason="needs the [int8] extra: nncf is missing")
+    data = ["--data", str(place)]
+    start, out = str(place / "dense" / "last.pt"), str(place / "both")
+    cache = ["--cache", str(place / "cache")]
+
+    assert 0 == main(["bundle", start, "--int8", *data, *cache, "--out", out])
+    variants = read_bundle(Path(out)).manifest.variants
+    assert ["fp16", "int8"] == [variant.precision for variant in variants]
+    assert 0 == main(["evaluate", out, "--precision", "int8", *data, "--set", "discs:val"])
+    assert "discs:val" in capsys.readouterr().out
+
+
 def count(net: torch.nn.Module) -> int:
     return sum(p.numel() for p in net.parameters())
 

@@ -24,14 +24,6 @@ from training.profile.shapes import Map, Shape, shapes
 from training.profile.staircase import Axis, Staircase, Step, find_step, staircase, window
 from training.profile.table import Check, LatencyTable, Lattice, Origin, round_up
 
-MARKS = (
-    1 / 16,
-    1 / 8,
-    1 / 4,
-    1 / 2,
-    3 / 4,
-    1.0,
-)  # of the widest layer: where a lattice is measured
 _NARROW = 8  # channels: no lattice begins below; an axis no wider than this is not pruned
 DENSE = "dense"  # name of the check on the profiled network itself
 
