@@ -20,6 +20,7 @@ from typing import Any
 
 import openvino as ov
 import torch
+from model_card import headline_table
 
 from edge.scene.pictures import render_training_picture
 from training.bench import judged, read_judged
@@ -69,7 +70,7 @@ def figures(files: dict[str, Path], trained: dict[str, Trained], data: Path, rou
         pairs = [read_judged(found[which][SETS[0]]) for which in (form, first)]
         row["ahead"] = lead(*pairs)
         rows.append(row)
-    return {"cpu": cpu(), "openvino": ov.__version__, "rounds": rounds, "rows": rows}
+    return {"pruning": {"cpu": cpu(), "openvino": ov.__version__, "rounds": rounds, "rows": rows}}
 
 
 def pictures_of(data: Path, name: str) -> list[Picture]:
@@ -82,24 +83,6 @@ def cpu() -> str:
     """The CPU's name."""
     name = ov.Core().get_property("CPU", "FULL_DEVICE_NAME")
     return str(name or platform.processor())
-
-
-def table(results: dict[str, Any]) -> str:
-    """The figures as Markdown."""
-    short = ("SCUT-HEAD test", "bus", "footfall")
-    lines = [
-        f"| form | ms | faster | {' | '.join(short)} | to dense [95 %] | MACs | parameters |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in results["rows"]:
-        ahead, low, high = row["ahead"]
-        aps = " | ".join(f"{row[name]:.1f}" for name in SETS)
-        lines.append(
-            f"| {row['form']} | {row['ms']:.2f} | {row['faster']:.2f}x | {aps} "
-            f"| {ahead:+.1f} [{low:+.1f}, {high:+.1f}] "
-            f"| {row['macs'] / 1e6:.0f} M | {row['parameters'] / 1e6:.2f} M |"
-        )
-    return "\n".join(lines)
 
 
 def main() -> None:
@@ -119,7 +102,7 @@ def main() -> None:
             files |= forms(name, net, Path(folder), args.data, args.cache)
         results = figures(files, trained, args.data, args.rounds)
     RESULTS.write_text(json.dumps(results, indent=1) + "\n")
-    print(table(results))
+    print(headline_table(results))
 
 
 if __name__ == "__main__":

@@ -15,11 +15,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from model_card import headline_table
+
 from training.arms import DENSE, OURS, Arm
 from training.comparison import Row, from_json, table
 
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "pruning.json"
+HEADLINE = HERE / "results" / "headline.json"
+ALIGNMENT = HERE / "results" / "alignment.md"
 FIGURES = HERE.parent / "docs" / "figures"
 STAIRS = 4  # staircases that are shown
 
@@ -42,6 +46,20 @@ of the row, with the 95 % interval of a bootstrap in which both see the same pic
 with 0 in it is called a tie.
 
 ![AP50 against latency and against multiply-accumulates](figures/pruning.png)
+
+## The shipped detector
+
+Recipe `small` from the result of `doors`, at 352x256 (as many pixels as 300x300), beside the dense
+network after as many further steps; printed by `python benchmarks/headline.py`.
+
+{headline}
+
+## Aligned and not
+
+Uniform L1, rounded up to the device's steps or not, at equal multiply-accumulates; printed by
+`python benchmarks/alignment.py`. MYRIAD is what the stick's compiler reckons, no time.
+
+{alignment}
 
 ## One thing at a time
 
@@ -81,6 +99,8 @@ def page(results: dict[str, Any]) -> str:
     return PAGE.format(
         setting="\n".join(f"- {key}: {value}" for key, value in results["setting"].items()),
         table=table(rows),
+        headline=headline_table(json.loads(HEADLINE.read_text())),
+        alignment=ALIGNMENT.read_text().strip(),
         ablation=ablation(rows),
         stairs=stairs(results["staircases"]),
     )

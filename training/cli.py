@@ -175,7 +175,7 @@ def _bundle(args: argparse.Namespace) -> int:
             score=args.score,
             nms=args.nms,
             licences=tuple(args.licence),
-            metrics=_read(args.metrics) if args.metrics else {},
+            metrics={key: value for file in args.metrics for key, value in _read(file).items()},
         )
         now = datetime.now(UTC)
         if args.model.suffix == ".xml":
@@ -338,7 +338,9 @@ def _model_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     bundle.add_argument("--int8", action="store_true", help="a second form, for CPUs that gain")
     _add_data(bundle)
     bundle.add_argument("--cache", type=Path, default=Path("runs/cache"), help="for --int8")
-    bundle.add_argument("--metrics", type=Path, help="what `evaluate --json` wrote")
+    bundle.add_argument(
+        "--metrics", type=Path, action="append", default=[], help="of `evaluate --json`; repeatable"
+    )
     bundle.set_defaults(run=_bundle)
 
 

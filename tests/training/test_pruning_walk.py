@@ -8,6 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="needs the [training] extra: torch is missing")
 
 import json
+import shutil
 from pathlib import Path
 
 from edge.contract.bundle import read_bundle
@@ -117,6 +118,52 @@ def test_a_plan_can_be_cut_again(place: Path) -> None:
     assert 0 == main(prune(place, "again", "--plan", str(plan)))
 
     assert read_plan(plan) == restore(place / "again" / "last.pt").plan
+
+
+def test_a_pruning_that_was_stopped_goes_on_to_the_same_network(place: Path) -> None:
+    """For a stick nothing is measured, so chance and clock have no say: weights are equal."""
+    call = prune(place, "whole")
+    call[call.index("--profile") + 1] = "myriad"
+    assert 0 == main(call)
+    shutil.copytree(place / "whole" / "round1", place / "stopped" / "round1")
+    again = [str(place / "stopped") if word == str(place / "whole") else word for word in call]
+    assert 0 == main(again)
+    nets = [restore(place / name / "last.pt").net.state_dict() for name in ("whole", "stopped")]
+
+    assert nets[0].keys() == nets[1].keys()
+    assert all(torch.equal(nets[0][key], nets[1][key]) for key in nets[0])
+
+
+def test_squeezenet_can_be_profiled_and_cut(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The second network walks the same way, concatenations and all."""
+    recipe = place / "s.toml"
+    text = recipe_text(place, "cluster", "taylor")
+    recipe.write_text(text.replace("[model]", '[model]\nbackbone = "squeezenet"'))
+    folders = ["--data", str(place), "--cache", str(place / "cache")]
+    dense = str(place / "squeeze" / "last.pt")
+    base = place / "sb.toml"
+    base.write_text(f'base = "{place / "r.toml"}"\n[model]\nbackbone = "squeezenet"\n')
+    assert 0 == main(["fit", str(base), *folders, "--out", str(place / "squeeze")])
+    call = prune(place, "squeezed", "--dry-run")
+    call[1], call[call.index("--start") + 1] = str(recipe), dense
+    call[call.index("--profile") + 1] = "myriad"
+
+    assert 0 == main(call)
+    assert "backbone.fire5.expand3.conv" in capsys.readouterr().out
+
+
+def test_a_round_below_the_floor_is_undone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A floor that no network reaches leaves the dense one, and says so."""
+    recipe = place / "floor.toml"
+    recipe.write_text(recipe_text(place, "cluster", "taylor") + "floor = 0.999\n")
+    call = [word if word != str(place / "p.toml") else str(recipe) for word in prune(place, "high")]
+
+    assert 0 == main(call)
+    assert "round 1 ended below the floor" in capsys.readouterr().out
+    plan = read_plan(place / "high" / "plan.json")
+    assert dict(plan.sizes) == {name: plan.width(name) for name in plan.sizes}
 
 
 def test_arms_side_by_side(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
