@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import warnings
+from collections import Counter
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -33,7 +34,7 @@ def taylor_plans(
         net: the dense network.
         layout: of it.
         evidence: batches, and the loss on one; the gradients are added up, as its users do.
-        limits: the largest cluster becomes its one `round_to`; the least to keep its cap.
+        limits: the commonest cluster becomes its one `round_to`; the least to keep its cap.
     """
     tp = _library()
     batches, loss = evidence
@@ -41,6 +42,7 @@ def taylor_plans(
     learnt.zero_grad(set_to_none=True)
     for batch in batches:
         loss(learnt, batch).backward()  # type: ignore[no-untyped-call]
+    step = Counter(limits.cluster.values()).most_common(1)[0][0]
     floor = min(limits.least[group.name] / group.size for group in layout.groups)
 
     def plan(left: float) -> PruningPlan:
@@ -53,7 +55,7 @@ def taylor_plans(
             pruning_ratio=1 - left,
             max_pruning_ratio=1 - floor,
             ignored_layers=[conv for head in small.heads() for conv in (head.loc, head.conf)],
-            round_to=max(limits.cluster.values()),
+            round_to=step,
             in_channel_groups={}, out_channel_groups={},  # its defaults are shared and kept
         )  # fmt: skip
         return _cut(pruner, small, layout)
@@ -62,12 +64,16 @@ def taylor_plans(
 
 
 def _cut(pruner: Any, net: SSD, layout: Layout) -> PruningPlan:  # noqa: ANN401 - it has no types
-    """Let it cut, and write down which filters of each producer are gone."""
+    """Let it cut, and write down which channels of each group are gone.
+
+    Its groups begin at any of their convolutions, a depthwise one included.
+    """
     names = {module: name for name, module in net.named_modules()}
     gone: dict[str, set[int]] = {}
     for group in pruner.step(interactive=True):
         dependency, indices = group[0]
-        gone[names[dependency.target.module]] = {int(index) for index in indices}
+        (made,) = layout.makers[names[dependency.target.module]]
+        gone[made.name] = {int(index) for index in indices}
         group.prune()
     kept = {
         group.name: [k for k in range(group.size) if k not in gone.get(group.name, set())]
