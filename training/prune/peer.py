@@ -66,19 +66,18 @@ def taylor_plans(
 def _cut(pruner: Any, net: SSD, layout: Layout) -> PruningPlan:  # noqa: ANN401 - it has no types
     """Let it cut, and write down which channels of each group are gone.
 
-    Its groups begin at any of their convolutions, a depthwise one included.
+    Its groups begin at any of their convolutions: also at a depthwise one, which may hold the
+    concatenated channels of several groups of ours.
     """
     names = {module: name for name, module in net.named_modules()}
-    gone: dict[str, set[int]] = {}
+    kept = {group.name: set(range(group.size)) for group in layout.groups}
     for group in pruner.step(interactive=True):
         dependency, indices = group[0]
-        (made,) = layout.makers[names[dependency.target.module]]
-        gone[made.name] = {int(index) for index in indices}
+        root = names[dependency.target.module]
+        for ours in layout.makers[root]:
+            (offset,) = (s.offset for s in (*ours.producers, *ours.depthwise) if s.conv == root)
+            kept[ours.name] -= {int(index) - offset for index in indices}
         group.prune()
-    kept = {
-        group.name: [k for k in range(group.size) if k not in gone.get(group.name, set())]
-        for group in layout.groups
-    }
     return layout.plan().with_kept(kept)
 
 
