@@ -206,6 +206,29 @@ def measure_cells(contest: Contest, rounds: int = 100) -> dict[str, dict[str, fl
     return found
 
 
+def setting(contest: Contest, seeds: Sequence[int], test: str) -> dict[str, str]:
+    """What a reader of the comparison must know, in words."""
+    recipe, rule = contest.recipe, contest.recipe.prune
+    short = rule.round_steps * (rule.rounds - 1)
+    origin = None if contest.profile == MYRIAD else LatencyTable.read(Path(contest.profile)).origin
+    device = "a Movidius stick, by its compiler's cost"
+    if origin is not None:
+        device = (
+            f"{origin.model}, OpenVINO {origin.openvino.split('-')[0]}, {origin.precision}, "
+            f"{origin.threads} thread(s)"
+        )
+    return {
+        "network": f"SSD with {recipe.model.backbone}, {recipe.input.width}x{recipe.input.height}",
+        "device": device,
+        "latency to reach": f"{rule.latency:.0%} of the dense network's, within {rule.tolerance:.0%}",
+        "steps of each arm": f"{recipe.fit.steps + short} of {recipe.fit.batch} pictures; with "
+        f"rounds, {short} of them in short fits between {rule.rounds} cuts",
+        "training pictures": ", ".join(f"{s.name} ({s.share:.0%})" for s in recipe.source),
+        "test pictures": f"{test}, {len(contest.test)} pictures",
+        "seeds": ", ".join(map(str, seeds)),
+    }
+
+
 def judged(detect: Detect, pictures: Sequence[Picture]) -> dict[str, Any]:
     """AP50 on the pictures, and each picture's hits, for a bootstrap in pairs."""
     rows = [judge(detect(p.image), normalised(p), p.ignore) for p in pictures]

@@ -146,6 +146,7 @@ def selector(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
     return lambda left: greedy(
         plan, job.layout, ranking,
         limits=job.limits, price=job.device.price, target=price * left, key=keys[rule.method](),
+        slack=rule.tolerance,
     )  # fmt: skip
 
 

@@ -115,7 +115,7 @@ def _prune(args: argparse.Namespace) -> int:
 def _bench(args: argparse.Namespace) -> int:
     import torch
 
-    from training.bench import measure_cells, open_contest, run_cells
+    from training.bench import measure_cells, open_contest, run_cells, setting
     from training.comparison import compare, table, to_json
 
     recipe, arms = _recipe(args), args.arms.split(",")
@@ -134,7 +134,8 @@ def _bench(args: argparse.Namespace) -> int:
     run_cells(contest, arms=arms, seeds=args.seeds, minutes=args.minutes)
     measure_cells(contest)
     rows = compare(args.out, args.seeds)
-    _write(args.out / "comparison.json", to_json(rows))
+    said = {"setting": setting(contest, args.seeds, args.test), "rows": to_json(rows)}
+    _write(args.out / "comparison.json", said)
     print(table(rows))
     return 0
 

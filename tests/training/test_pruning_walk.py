@@ -178,12 +178,14 @@ def test_arms_side_by_side(place: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert 0 == main(call)
     assert 0 == main(call)
     told = capsys.readouterr().out
-    rows = {row["name"]: row for row in json.loads((place / "arms/comparison.json").read_text())}
+    said = json.loads((place / "arms" / "comparison.json").read_text())
+    rows = {row["name"]: row for row in said["rows"]}
 
     assert set(arms) == {name for name, row in rows.items() if "ap50" in row}
     assert 1 == told.count("filter 1: begins")
     assert "| random clusters | not run |" in told
     assert rows["cluster"]["latency"] < 1
+    assert "discs:val" in said["setting"]["test pictures"]
 
 
 @pytest.mark.parametrize(

@@ -93,9 +93,12 @@ def uniform(
 
 def greedy(
     start: PruningPlan, layout: Layout, ranking: Ranking, *,
-    limits: Limits, price: Price, target: float, key: Key,
+    limits: Limits, price: Price, target: float, key: Key, slack: float = 1.0,
 ) -> PruningPlan:  # fmt: skip
     """Remove clusters, that of the lowest key first, until the price is at most `target`.
+
+    One cluster of an early layer can be worth a twentieth of the whole. Those which would carry
+    the price further below the target than `slack` are passed over while others are left.
 
     Args:
         start: what is gone already.
@@ -105,6 +108,7 @@ def greedy(
         price: of one layer's shape.
         target: sum of the layers' prices to reach.
         key: what makes a cluster cheap to lose.
+        slack: share of the target, 0..1; at 1 no cluster is passed over.
 
     Raises:
         DataError: every group is at its floor, and the price is still above.
@@ -117,7 +121,8 @@ def greedy(
                 f"the target cannot be reached: with every group at its floor the price is "
                 f"{now:.4g}, the target {target:.4g}; lower `least` or raise the target"
             )
-        best = min(found, key=key)
+        fitting = [each for each in found if now - each.saved >= target * (1 - slack)]
+        best = min(fitting or found, key=key)
         gone = set(best.channels)
         plan = plan.with_kept({best.group: [k for k in plan.kept[best.group] if k not in gone]})
     return plan

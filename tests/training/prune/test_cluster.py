@@ -84,6 +84,22 @@ def test_a_lower_target_keeps_a_part_of_what_a_higher_one_keeps(share: float, se
         assert set(hard.kept[name]) <= set(mild.kept[name])
 
 
+def test_a_cluster_too_large_for_what_is_left_is_passed_over() -> None:
+    """With a slack the price ends close below its target, as close as clusters allow."""
+    closer = greedy(
+        WHOLE, LAYOUT, ranking(), limits=LIMITS, price=stairs, target=target(0.6),
+        key=lambda c: -c.saved, slack=0.01,
+    )  # fmt: skip
+    plain = greedy(
+        WHOLE, LAYOUT, ranking(), limits=LIMITS, price=stairs, target=target(0.6),
+        key=lambda c: -c.saved,
+    )  # fmt: skip
+    ends = [LAYOUT.price(widths(plan), stairs) / target(1.0) for plan in (closer, plain)]
+
+    assert 0.594 <= ends[0] <= 0.6
+    assert ends[1] <= ends[0]
+
+
 def test_within_a_layer_the_lowest_scores_go() -> None:
     """Whatever is kept scores higher than whatever is gone."""
     scores = ranking()
