@@ -172,7 +172,7 @@ def draw(results: dict[str, Any]) -> None:
     figure.savefig(FIGURES / "staircase.png", dpi=110)
 
 
-def take(runs: Path, profile: Path, setting: Path) -> None:
+def take(runs: Path, profile: Path) -> None:
     """Copy what the page needs of a comparison and a profile."""
     from training.profile.staircase import find_step  # noqa: PLC0415
     from training.profile.table import LatencyTable  # noqa: PLC0415
@@ -189,8 +189,7 @@ def take(runs: Path, profile: Path, setting: Path) -> None:
             }
         )  # fmt: skip
     results = {
-        "setting": json.loads(setting.read_text()),
-        "rows": json.loads((runs / "comparison.json").read_text()),
+        **json.loads((runs / "comparison.json").read_text()),
         "staircases": found,
     }
     RESULTS.parent.mkdir(exist_ok=True)
@@ -202,7 +201,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--take", nargs=3, type=Path, metavar=("RUNS", "PROFILE", "SETTING"))
+    parser.add_argument("--take", nargs=2, type=Path, metavar=("RUNS", "PROFILE"))
     args = parser.parse_args()
     if args.take:
         take(*args.take)

@@ -220,7 +220,7 @@ def setting(contest: Contest, seeds: Sequence[int], test: str) -> dict[str, str]
     return {
         "network": f"SSD with {recipe.model.backbone}, {recipe.input.width}x{recipe.input.height}",
         "device": device,
-        "latency to reach": f"{rule.latency:.0%} of the dense network's, within {rule.tolerance:.0%}",
+        "latency to reach": f"{rule.latency:.0%} of the dense network, within {rule.tolerance:.0%}",
         "steps of each arm": f"{recipe.fit.steps + short} of {recipe.fit.batch} pictures; with "
         f"rounds, {short} of them in short fits between {rule.rounds} cuts",
         "training pictures": ", ".join(f"{s.name} ({s.share:.0%})" for s in recipe.source),
