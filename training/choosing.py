@@ -38,16 +38,15 @@ from training.prune.cluster import (
     spread,
     uniform,
 )
-from training.prune.criteria import COMPARABLE, Evidence, criterion, gather
-from training.prune.groups import groups
+from training.prune.criteria import COMPARABLE, Evidence, Scores, criterion, gather
+from training.prune.groups import ChannelGroup, groups
 from training.prune.plan import PruningPlan
 from training.prune.surgery import apply
-from training.prune.widths import Layout
+from training.prune.widths import Layout, widths
 
 Select = Callable[[float], PruningPlan]  # how much to leave (0..1, monotonic) to a plan
 
 _ATTEMPTS = 9  # halvings of the interval in which the latency's target is looked for
-_SAMPLES = 6  # points of a single-layer response
 _EVIDENCE = 1_000_000  # step of the first batch that evidence is gathered on: no fit gets there
 
 
@@ -189,16 +188,25 @@ def responses(job: Job, ranking: Ranking) -> dict[str, Response]:
         return {name: Response(**{k: tuple(v) for k, v in r.items()}) for name, r in data.items()}
     found = {}
     for group in job.layout.groups:
-        least = job.limits.least[group.name]
-        counts = np.unique(np.linspace(0, group.size - least, _SAMPLES).round().astype(int))
-        order = np.argsort(ranking[group.name], kind="stable")
-        accuracy = []
-        for count in counts:
-            plan = job.layout.plan().with_kept({group.name: order[count:]})
-            accuracy.append(job.materials.validate(apply(job.dense, plan).eval())["ap50"])
-        found[group.name] = Response(tuple(map(int, counts)), tuple(accuracy))
-        job.say(f"{group.name}: AP50 {accuracy[0]:.3f} to {accuracy[-1]:.3f} without {counts[-1]}")
+        found[group.name] = response = _response(job, group, ranking[group.name])
+        points = zip(response.removed, response.accuracy, strict=True)
+        told = ", ".join(f"{100 * value:.1f} (-{count})" for count, value in points)
+        job.say(f"{group.name}: AP50 {told}")
     text = json.dumps({name: dataclasses.asdict(r) for name, r in found.items()}, indent=1)
     job.responses.parent.mkdir(parents=True, exist_ok=True)
     write_file(job.responses, text.encode())
     return found
+
+
+def _response(job: Job, group: ChannelGroup, scores: Scores) -> Response:
+    """One layer without its lowest filters: none, one cluster, two, four, and on to its floor."""
+    cluster = job.device.cluster[group.name]
+    most = group.size - limits(job.layout, job.device.cluster, job.rule.least).least[group.name]
+    counts = sorted({0, most, *(cluster << k for k in range(12) if cluster << k < most)})
+    order = np.argsort(scores, kind="stable")
+    accuracy, latency = [], []
+    for count in counts:
+        plan = job.layout.plan().with_kept({group.name: order[count:]})
+        accuracy.append(job.materials.validate(apply(job.dense, plan).eval())["ap50"])
+        latency.append(job.layout.price(widths(plan), job.device.price))
+    return Response(tuple(counts), tuple(accuracy), tuple(latency))

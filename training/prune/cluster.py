@@ -167,11 +167,13 @@ def by_chance(rng: np.random.Generator) -> Key:
 class Response:
     """Single-layer performance response: a layer loses filters alone, without fine-tuning.
 
-    removed: (n,) rising counts of filters gone, the first 0. accuracy: (n,) at those counts.
+    removed: (n,) rising counts of filters gone, the first 0. accuracy, latency: (n,) at those
+    counts; the latter is the sum of the layers' prices.
     """
 
     removed: tuple[int, ...]
     accuracy: tuple[float, ...]
+    latency: tuple[float, ...]
 
     def lost(self, removed: int) -> float:
         """Accuracy lost at a count, linear between those that were measured."""

@@ -141,8 +141,8 @@ def test_keys_order_the_clusters() -> None:
     dear = Candidate("b", (1,), score=0.5, saved=0.5, removed=8)
     useless = Candidate("c", (1,), score=0.0, saved=0.0, removed=4)
     found = {
-        "a": Response((0, 8), (0.8, 0.4)), "b": Response((0, 8), (0.8, 0.7)),
-        "c": Response((0, 8), (0.8, 0.8)),
+        "a": Response((0, 8), (0.8, 0.4), (1, 1)), "b": Response((0, 8), (0.8, 0.7), (1, 1)),
+        "c": Response((0, 8), (0.8, 0.8), (1, 1)),
     }  # fmt: skip
 
     assert [cheap, dear, useless] == sorted([useless, dear, cheap], key=per_price)
