@@ -1,11 +1,11 @@
-"""The pruned detector beside the dense one that got the same extra steps: AP50 and milliseconds.
+"""The pruned detector beside dense ones: AP50 and milliseconds.
 
-    python benchmarks/headline.py --dense runs/tuned/last.pt --small runs/small/last.pt --data DIR
+    python benchmarks/headline.py --net "dense=runs/doors/last.pt" --net "pruned=runs/small/last.pt"
 
 Prints a table, and writes benchmarks/results/headline.json, from which docs/benchmarks.md and the
-shipped bundle's card take their figures. Both networks in float32 and in int8 (calibrated on
-training pictures alone); all four take turns on one CPU thread. AP50 on data sets that neither
-was chosen by; differences are drawn in pairs over the pictures.
+shipped bundle's card take their figures. Every network in float32 and in int8 (calibrated on
+training pictures alone); all take turns on one CPU thread. AP50 on data sets that none was chosen
+by; differences are to the first network, drawn in pairs over the pictures.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ from training.models.graph import convert
 from training.profile.latency import measure
 from training.profile.shapes import cost
 
+KINDS = ("f32", "int8")
 RESULTS = Path(__file__).parent / "results" / "headline.json"
 
 
@@ -46,12 +47,12 @@ def forms(name: str, trained: Trained, folder: Path, data: Path, cache: Path) ->
     int8 = quantise(export(trained.net), calibration_pictures(pools, trained.recipe))
     (folder / f"{name}-int8.xml").write_bytes(int8.xml)
     (folder / f"{name}-int8.bin").write_bytes(int8.bin)
-    return {f"{name}, {kind}": folder / f"{name}-{kind}.xml" for kind in ("f32", "int8")}
+    return {f"{name}, {kind}": folder / f"{name}-{kind}.xml" for kind in KINDS}
 
 
 def figures(files: dict[str, Path], trained: dict[str, Trained], data: Path, rounds: int) -> Any:  # noqa: ANN401
     """AP50 by set and latency of every form; the first one is what all others compare with."""
-    spec = trained["dense"].recipe.spec
+    spec = next(iter(trained.values())).recipe.spec
     sets = {name: pictures_of(data, name) for name in SETS}
     found = {}
     for form, xml in files.items():
@@ -61,7 +62,7 @@ def figures(files: dict[str, Path], trained: dict[str, Trained], data: Path, rou
     first = next(iter(files))
     rows = []
     for form in files:
-        size = cost(trained[form.partition(",")[0]].net)
+        size = cost(trained[form.rpartition(", ")[0]].net)
         row: dict[str, Any] = {"form": form, "ms": clock[form].median, "p90": clock[form].p90}
         row |= {"macs": size.macs, "parameters": size.parameters}
         row["faster"] = clock[first].median / clock[form].median
@@ -88,14 +89,14 @@ def cpu() -> str:
 def main() -> None:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--dense", type=Path, required=True)
-    parser.add_argument("--small", type=Path, required=True)
+    parser.add_argument("--net", action="append", required=True, metavar="NAME=CHECKPOINT")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("HEADCOUNT_DATA", "data")))
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
     parser.add_argument("--rounds", type=int, default=200)
     args = parser.parse_args()
     torch.set_num_threads(1)
-    trained = {"dense": restore(args.dense), "pruned": restore(args.small)}
+    pairs = (net.rpartition("=") for net in args.net)
+    trained = {name: restore(Path(checkpoint)) for name, _, checkpoint in pairs}
     with tempfile.TemporaryDirectory() as folder:
         files: dict[str, Path] = {}
         for name, net in trained.items():

@@ -49,8 +49,8 @@ with 0 in it is called a tie.
 
 ## The shipped detector
 
-Recipe `small` from the result of `doors`, at 352x256 (as many pixels as 300x300), beside the dense
-network after as many further steps; printed by `python benchmarks/headline.py`.
+Recipe `small` from the result of `doors` ("dense"), at 352x256, which is as many pixels as 300x300;
+printed by `python benchmarks/headline.py`.
 
 {headline}
 

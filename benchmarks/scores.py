@@ -1,6 +1,6 @@
 """How the lowest score of a new person changes the counts of the recordings with truth.
 
-    python benchmarks/scores.py [--data DIR] [--model BUNDLE] [--scenes 106 107 …]
+    python benchmarks/scores.py [--data DIR] [--model BUNDLE] [--precision P] [--scenes 106 …]
 
 The detector runs once over each recording, down to a low score; the counts are then made from
 the recorded boxes at each threshold. Simulated doors of other seeds than the demo's are added.
@@ -32,9 +32,8 @@ FLOOR = 0.1
 Truth = tuple[tuple[Line, ...], tuple[Event, ...]]
 
 
-def record(source: Source, bundle: Path | None, boxes: Path) -> None:
+def record(source: Source, config: DetectorConfig, boxes: Path) -> None:
     """Save what the detector sees in a source."""
-    config = DetectorConfig(model=bundle)
     chosen = choose_bundle(config, must_be_trusted=False)
     with (
         source,
@@ -70,7 +69,9 @@ def main() -> None:
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("HEADCOUNT_DATA", "data")))
     parser.add_argument("--model", type=Path)
     parser.add_argument("--scenes", type=int, nargs="*", default=list(range(106, 112)))
+    parser.add_argument("--precision", default="f32")
     options = parser.parse_args()
+    config = DetectorConfig(model=options.model, precision=options.precision)
     print("| found/missed/false | " + " | ".join(f"{score:g}" for score in SCORES) + " |")
     print("|---|" + "---|" * len(SCORES))
     with tempfile.TemporaryDirectory() as folder:
@@ -78,13 +79,13 @@ def main() -> None:
             video = options.data / "videos" / f"{name}.mp4"
             truth = load_truth(options.data / "gt" / f"{name}.json")
             boxes = Path(folder) / f"{name}.jsonl"
-            record(open_source(SourceConfig(uri=str(video))), options.model, boxes)
+            record(open_source(SourceConfig(uri=str(video))), config, boxes)
             row = [audit(boxes, (truth.lines, truth.events), score) for score in SCORES]
             print(f"| {name} | " + " | ".join(row) + " |", flush=True)
         for seed in options.scenes:
             scene = Scene(seed)
             boxes = Path(folder) / f"{seed}.jsonl"
-            record(SceneSource(scene), options.model, boxes)
+            record(SceneSource(scene), config, boxes)
             row = [audit(boxes, scene_truth(scene), score) for score in SCORES]
             print(f"| scene:{seed} | " + " | ".join(row) + " |", flush=True)
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from edge import __version__, app
 from edge.assembly import choose_bundle
-from edge.config import Config, checked_line, read_config
+from edge.config import PRECISIONS, Config, checked_line, read_config
 from edge.demo import demo
 from edge.doctor import examine, tell
 from edge.errors import CallError, HeadcountError
@@ -189,6 +189,7 @@ def _add_detector(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--detections", type=Path, metavar="F.jsonl", help="recorded boxes")
     verb.add_argument("--model", type=Path, metavar="DIR", help="a bundle (default: the shipped)")
     verb.add_argument("--device", metavar="NAME", help="CPU, GPU, NPU, AUTO")
+    verb.add_argument("--precision", choices=PRECISIONS, help="f32 unless the config says other")
     verb.add_argument("--mode", choices=("immediate", "deferred"), help="when a crossing counts")
     verb.add_argument("--score", type=float, metavar="S", help="lowest score of a new person, 0..1")
 
@@ -196,7 +197,14 @@ def _add_detector(verb: argparse.ArgumentParser) -> None:
 def _detector_options(options: argparse.Namespace) -> Options:
     if options.score is not None and not 0 <= options.score <= 1:
         raise CallError(f"--score {options.score:g}: give a number from 0 to 1")
-    return Options(options.model, options.device, options.mode, options.score, options.detections)
+    return Options(
+        model=options.model,
+        device=options.device,
+        precision=options.precision,
+        mode=options.mode,
+        score=options.score,
+        detections=options.detections,
+    )
 
 
 def _lines(lines: list[str], in_sides: list[str]) -> tuple[Line, ...]:

@@ -71,6 +71,9 @@ class SourceConfig:
     ] = None
 
 
+PRECISIONS = ("f32", "f16", "bf16", "int8", "auto")
+
+
 @dataclass(frozen=True, slots=True)
 class DetectorConfig:
     """What finds heads."""
@@ -85,7 +88,7 @@ class DetectorConfig:
     ] = "CPU"
     precision: Annotated[
         str,
-        text("f32|f16|bf16|int8|auto", "`f32`, `f16`, `bf16`, `int8` or `auto`"),
+        text("|".join(PRECISIONS), "`f32`, `f16`, `bf16`, `int8` or `auto`"),
         "Precision of the arithmetic. `int8` takes the bundle's int8 file, which not every "
         "bundle has; `auto` takes it where the CPU has instructions for it (VNNI), else `f32`. "
         "The scores of all but `f32` differ a little, and with them the counts; audit with the "

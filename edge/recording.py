@@ -28,6 +28,7 @@ class Options:
 
     model: Path | None = None
     device: str | None = None
+    precision: str | None = None
     mode: Mode | None = None
     score: float | None = None
     detections: Path | None = None  # recorded boxes instead of pictures
@@ -102,6 +103,8 @@ def _with_options(config: Config, options: Options) -> Config:
         detector = replace(detector, model=options.model)
     if options.device is not None:
         detector = replace(detector, device=options.device)
+    if options.precision is not None:
+        detector = replace(detector, precision=options.precision)
     if options.score is not None:
         detector = replace(detector, score=options.score)
     counting: CountingConfig = config.counting
