@@ -20,7 +20,7 @@ from typing import Any
 
 import openvino as ov
 import torch
-from model_card import headline_table
+from tables import headline_table
 
 from edge.scene.pictures import render_training_picture
 from training.bench import judged, read_judged

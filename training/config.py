@@ -122,6 +122,7 @@ class Fit:
     log_every: int = 20
     threads: int = 1
     bfloat16: bool = False
+    half: bool = False  # round the averaged weights to FP16 at the end: what is judged is exported
 
 
 METHODS = ("cluster", "published", "filter", "uniform", "torch-pruning", "random")

@@ -149,11 +149,20 @@ def fit(
             window = []
         late = clock() - start > minutes * 60
         last = state.step >= recipe.fit.steps
+        if last and recipe.fit.half:
+            round_to_half(state.ema)
         if state.step % recipe.fit.check_every == 0 or late or last:
             _checkpoint(state, recipe, out, validate, report)
         if late:
             break
     return state
+
+
+def round_to_half(net: SSD) -> None:
+    """Give a network weights that FP16 can hold: the file that is exported has no others."""
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(parameter.half().float())
 
 
 def batches(pools: Sequence[Pool], recipe: Recipe, start: int) -> Iterator[Batch]:

@@ -78,6 +78,19 @@ def test_metrics_and_checkpoints_are_written(tmp_path: Path) -> None:
     assert ["best.pt", "last.pt", "metrics.jsonl"] == sorted(p.name for p in tmp_path.iterdir())
 
 
+def test_the_averaged_weights_end_as_fp16_can_hold_them(tmp_path: Path) -> None:
+    """With `half` the last checkpoint loses nothing when it is written as FP16; others do."""
+    exact = []
+    for half in (True, False):
+        plan = recipe(steps=2)
+        plan = dataclasses.replace(plan, fit=dataclasses.replace(plan.fit, half=half))
+        go(fresh(plan), plan, tmp_path / str(half))
+        weights = restore(tmp_path / str(half) / "last.pt").net.parameters()
+        exact.append(all(torch.equal(w, w.half().float()) for w in weights))
+
+    assert [True, False] == exact
+
+
 def test_frozen_convolutions_stay_and_others_move(tmp_path: Path) -> None:
     """The first ones keep their ImageNet weights."""
     plan = dataclasses.replace(recipe(steps=2), model=Model(width=0.25, neck=16, frozen=3))

@@ -1,0 +1,26 @@
+"""docs/benchmarks.md says what the kept results say."""
+# ruff: noqa: E402 - torch first, or a skip that says so
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the [training] extra: torch is missing")
+
+import importlib
+import json
+from pathlib import Path
+
+pytestmark = pytest.mark.training
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_the_page_is_printed_from_the_results(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody has written a figure into it by hand."""
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    page = importlib.import_module("pruning")
+
+    assert (
+        page.page(json.loads(page.RESULTS.read_text())) == (ROOT / "docs/benchmarks.md").read_text()
+    )
