@@ -21,15 +21,13 @@ SETS = {
 
 CARD = """# Model card: {name} {version}
 
-A pruned SSD-MobileNet v1 that finds heads, {width}x{height} pixels: an FP16 file (IR v10) for every
-OpenVINO since 2021.3, and an int8 file for CPUs that gain from it, {size:.1f} MB together. It looks
-at a door from above or obliquely and gives boxes around heads, hair included. A new person needs
-a score of {score:g}; an audit may find better at a site.
+An SSD-MobileNet v1 that finds heads, {width}x{height} pixels, one FP16 file ({size:.1f} MB, IR v10)
+for every OpenVINO since 2021.3. It looks at a door from above or obliquely and gives boxes around
+heads, hair included. A new person needs a score of {score:g}; an audit may find better at a site.
 
 ## Made from
 Backbone: MobileNet v1 1.0, ImageNet, from the Coral test data (Apache-2.0). Recipes: `heads`, then
-`doors`, then `small`, which prunes (`training/recipes/`); they name every number and its reason.
-Training data and licences:
+`doors` (`training/recipes/`), which name every number and its reason. Training data and licences:
 
 {licences}
 
@@ -43,17 +41,7 @@ over pictures. "16 px" counts only heads of at least 16 pixels in a picture of 3
 {table}
 
 The overhead sets have 12 and 22 heads: one head is 0.05 to 0.08. Printed by
-`headcount-train evaluate runs/small/last.pt --data DIR`.
-
-## What pruning took, and what it cost
-Cut for the CPU that is named below, in clusters of its measured steps; "dense" is the network
-before, after as many further steps. AP50 in points; the interval is of the difference on
-SCUT-HEAD's test split, drawn in pairs over the pictures. Milliseconds of one inference on one
-thread, all in turn (`python benchmarks/headline.py`, {cpu}, OpenVINO {openvino}).
-
-{headline}
-
-Channels kept, of those there were: {kept}.
+`headcount-train evaluate runs/doors/last.pt --data DIR`.
 
 ## What it does not see well
 Heads under about 10 pixels of its input; dark hair on a dark floor without an outline; hats with a
@@ -75,38 +63,9 @@ def table(metrics: Mapping[str, Any]) -> str:
     return "\n".join(rows)
 
 
-def headline_table(results: Mapping[str, Any]) -> str:
-    """The pruned network beside the dense one, as `headline.py` has measured them."""
-    short = "SCUT-HEAD test | bus | footfall"
-    lines = [
-        f"| form | ms | faster | {short} | to dense [95 %] | MACs | parameters |",
-        "|---|---|---|---|---|---|---|---|---|",
-    ]
-    for row in results["pruning"]["rows"]:
-        ahead, low, high = row["ahead"]
-        aps = " | ".join(f"{row[name]:.1f}" for name in SETS)
-        lines.append(
-            f"| {row['form']} | {row['ms']:.2f} | {row['faster']:.2f}x | {aps} "
-            f"| {ahead:+.1f} [{low:+.1f}, {high:+.1f}] "
-            f"| {row['macs'] / 1e6:.0f} M | {row['parameters'] / 1e6:.2f} M |"
-        )
-    return "\n".join(lines)
-
-
 def interval(found: Mapping[str, Any], key: str) -> str:
     """A figure with its interval."""
     return f"{found[key]:.3f} [{found[f'{key}_low']:.2f}, {found[f'{key}_high']:.2f}]"
-
-
-def kept(plan: Mapping[str, Any]) -> str:
-    """Every group of the plan: channels kept of channels."""
-    counts = {
-        name: len(plan["kept"].get(name, range(size))) for name, size in plan["sizes"].items()
-    }
-    return ", ".join(
-        f"{name.removeprefix('backbone.').removesuffix('.conv')} {count}/{plan['sizes'][name]}"
-        for name, count in counts.items()
-    )
 
 
 def card() -> str:
@@ -121,10 +80,6 @@ def card() -> str:
         score=manifest.score,
         licences="\n".join(f"- {licence}" for licence in manifest.licences),
         table=table(manifest.metrics),
-        cpu=manifest.metrics["pruning"]["cpu"],
-        openvino=manifest.metrics["pruning"]["openvino"].split("-")[0],
-        headline=headline_table(manifest.metrics),
-        kept=kept(manifest.plan),
     )
 
 

@@ -1,5 +1,4 @@
 """docs/benchmarks.md says what the kept results say."""
-# ruff: noqa: E402 - torch first, or a skip that says so
 
 from __future__ import annotations
 
