@@ -49,6 +49,16 @@ def test_camera_that_is_not_there(tmp_path: Path) -> None:
     assert "v4l2:77" in outcome.err
 
 
+def test_a_precision_that_the_bundle_has_not(scene_video: Path) -> None:
+    """int8 from a bundle without an int8 form: exit 1, and the line says what to set instead."""
+    outcome = headcount("replay", scene_video, *LINE, "--precision", "int8")
+
+    assert 1 == outcome.code
+    assert outcome.is_one_clear_line()
+    assert "int8" in outcome.err
+    assert "auto or f32" in outcome.err
+
+
 def test_unknown_config_key(tmp_path: Path, scene_video: Path) -> None:
     """A key that does not exist: exit 2, with file and line of the key."""
     config = tmp_path / "door.toml"
