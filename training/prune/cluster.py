@@ -3,7 +3,7 @@
 Every selector takes scores and gives a plan; none touches a network. A cluster is a run of
 consecutive channels in the ranking of one layer, as wide as the step of the device's latency.
 
-    uniform   the same share of every layer (L1 with and without alignment)
+    uniform   the same share of every layer (with and without alignment)
     greedy    cluster by cluster, the one with the lowest key first, until the price is met
               key = predicted loss of accuracy (as published), of importance for each
               millisecond saved (ours), or chance
@@ -21,6 +21,8 @@ from edge.errors import DataError
 from training.prune.criteria import Scores
 from training.prune.plan import PruningPlan
 from training.prune.widths import Layout, Price, widths
+
+_GOLDEN = (5**0.5 - 1) / 2  # its multiples, less their whole part, lie evenly between 0 and 1
 
 Ranking = Mapping[str, Scores]  # group to the scores of the dense network's channels
 
@@ -75,19 +77,24 @@ def uniform(
 ) -> PruningPlan:
     """Keep the same share of every group: its channels of the highest scores.
 
+    Aligned widths are the multiple of the cluster below or above the share. Each group has a
+    point of its own at which it goes to the one above: layers of one width would otherwise all
+    change at once, and no latency between could be had.
+
     Args:
         layout: of the dense network.
         ranking: scores of every group's channels.
         ratio: share of channels to keep, 0..1.
-        limits: the least to keep, and the cluster to whose multiples `align` rounds up.
+        limits: the least to keep, and the clusters that `align` keeps whole.
         align: round to clusters, or keep the very share.
     """
     kept = {}
-    for group in layout.groups:
+    for number, group in enumerate(layout.groups, start=1):
         step = limits.cluster[group.name] if align else 1
-        wanted = max(limits.least[group.name], up(ratio * group.size, step))
-        order = np.argsort(ranking[group.name], kind="stable")
-        kept[group.name] = order[-min(wanted, group.size) :]
+        point = number * _GOLDEN % 1 if align else 0.0
+        wanted = up(max(ratio * group.size - point * step, 0), step)
+        width = min(group.size, max(limits.least[group.name], wanted))
+        kept[group.name] = np.argsort(ranking[group.name], kind="stable")[-width:]
     return layout.plan().with_kept(kept)
 
 
