@@ -26,13 +26,13 @@ import torch
 from edge.contract.bundle import write_file
 from edge.errors import DataError, HeadcountError
 from training.arms import ARMS, DENSE, Arm, recipe_of
-from training.checkpoint import restore
+from training.checkpoint import build, restore
 from training.choosing import Job
 from training.config import Recipe
 from training.data.cache import Picture, load_pictures
 from training.data.heads import read_heads
 from training.data.statistics import normalised
-from training.device import MYRIAD, open_device
+from training.device import open_device
 from training.evaluate import Detect, Judged, average_precision, judge, torch_detector
 from training.fitting import Materials, load_materials, train
 from training.models.graph import convert
@@ -43,7 +43,6 @@ from training.profile.table import LatencyTable
 from training.prune.widths import layout
 from training.pruning import run_prune
 
-TEST = "heads/scut_head_partB:test"
 Say = Callable[[str], None]
 
 
@@ -53,10 +52,10 @@ class Contest:
 
     recipe: Recipe
     start: Path  # the dense checkpoint
-    profile: str
-    data: Path
+    profile: Path  # of a device that is at hand
     out: Path
     materials: Materials
+    test_name: str  # PATH[:SPLIT]
     test: Sequence[Picture]
     say: Say = print
 
@@ -66,19 +65,18 @@ class Contest:
 
 
 def open_contest(
-    recipe: Recipe, *, start: Path, profile: str, data: Path, cache: Path, out: Path,
-    test: str = TEST,
+    recipe: Recipe, *, start: Path, profile: Path, data: Path, cache: Path, out: Path, test: str,
 ) -> Contest:  # fmt: skip
     """Read what all arms share.
 
     Raises:
-        DataError: pictures or the dense checkpoint are missing or wrong.
+        DataError: pictures are missing or wrong.
     """
     folder, _, split = test.partition(":")
     pictures = load_pictures(read_heads(data / folder, split))
     out.mkdir(parents=True, exist_ok=True)
     materials = load_materials(recipe, data, cache)
-    return Contest(recipe, start, profile, data, out, materials, pictures)
+    return Contest(recipe, start, profile, out, materials, test, pictures)
 
 
 def run_cells(
@@ -120,12 +118,14 @@ def run_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
     torch.manual_seed(seed)
     out = contest.out / f"{arm.name}-{seed}"
     found = layout(dense.net)
-    device = open_device(dense.net, found, contest.profile)
+    device = open_device(dense.net, found, str(contest.profile))
     teacher = restore(contest.start).net.requires_grad_(False) if arm.distil else None
     if arm.scratch:
-        recipe = dataclasses.replace(recipe, model=_narrow(recipe, device.measure, contest.say))
-        net = SSD(recipe.spec, width=recipe.model.width, neck=recipe.model.neck)
-        state = train(net, recipe, contest.materials, plan=None, out=out)
+        if (out / "last.pt").exists():
+            recipe = restore(out / "last.pt").recipe  # the clock is asked once for a width
+        else:
+            recipe = _narrow(recipe, device.measure, contest.say)
+        state = train(build(recipe), recipe, contest.materials, plan=None, out=out)
     elif not arm.prune:
         state = train(dense.net, recipe, contest.materials, plan=None, out=out, teacher=teacher)
     else:
@@ -141,16 +141,22 @@ def run_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
     return {**figures, **judged(torch_detector(net), contest.test)}
 
 
-def _narrow(recipe: Recipe, measure: Callable[[SSD], float], say: Say) -> Any:  # noqa: ANN401
-    """The [model] whose width multiplier gives the wanted latency, as near as widths of 8 allow."""
-    low, high, best = 0.1, 1.0, (math.inf, 1.0)
-    for _ in range(8):
+def _narrow(recipe: Recipe, measure: Callable[[SSD], float], say: Say) -> Recipe:
+    """The recipe with the width multiplier that gives the wanted latency.
+
+    Raises:
+        DataError: none does within the tolerance, as widths go in steps of 8 channels.
+    """
+    rule, low, high = recipe.prune, 0.1, 1.0
+    for _ in range(9):
         width = (low + high) / 2
-        got = measure(SSD(recipe.spec, width=width, neck=recipe.model.neck).eval())
+        narrow = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, width=width))
+        got = measure(build(narrow).eval())
         say(f"width {width:.3f}: measured {got:.3f} of the dense latency")
-        best = min(best, (abs(got - recipe.prune.latency), width))
-        low, high = (width, high) if got < recipe.prune.latency else (low, width)
-    return dataclasses.replace(recipe.model, width=best[1])
+        if abs(got / rule.latency - 1) <= rule.tolerance:
+            return narrow
+        low, high = (width, high) if got < rule.latency else (low, width)
+    raise DataError(f"no width multiplier gives {rule.latency:.3f} of the dense latency")
 
 
 def _int8_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
@@ -179,11 +185,9 @@ def measure_cells(contest: Contest, rounds: int = 100) -> dict[str, dict[str, fl
 
     Returns:
         Cell ("ARM-SEED") to `ms` (median), `p10`, `p90` and `share` of the dense network's
-        median. Empty where the profile is of a device that is not at hand.
+        median.
     """
-    if contest.profile == MYRIAD:
-        return {}
-    origin = LatencyTable.read(Path(contest.profile)).origin
+    origin = LatencyTable.read(contest.profile).origin
     models = {DENSE: convert(restore(contest.start).net)}
     for file in sorted(contest.out.glob("*-*.json")):
         folder = contest.out / file.stem
@@ -206,25 +210,20 @@ def measure_cells(contest: Contest, rounds: int = 100) -> dict[str, dict[str, fl
     return found
 
 
-def setting(contest: Contest, seeds: Sequence[int], test: str) -> dict[str, str]:
+def setting(contest: Contest, seeds: Sequence[int]) -> dict[str, str]:
     """What a reader of the comparison must know, in words."""
     recipe, rule = contest.recipe, contest.recipe.prune
     short = rule.round_steps * (rule.rounds - 1)
-    origin = None if contest.profile == MYRIAD else LatencyTable.read(Path(contest.profile)).origin
-    device = "a Movidius stick, by its compiler's cost"
-    if origin is not None:
-        device = (
-            f"{origin.model}, OpenVINO {origin.openvino.split('-')[0]}, {origin.precision}, "
-            f"{origin.threads} thread(s)"
-        )
+    origin = LatencyTable.read(contest.profile).origin
     return {
         "network": f"SSD with {recipe.model.backbone}, {recipe.input.width}x{recipe.input.height}",
-        "device": device,
+        "device": f"{origin.model}, OpenVINO {origin.openvino.split('-')[0]}, "
+        f"{origin.precision}, {origin.threads} thread(s)",
         "latency to reach": f"{rule.latency:.0%} of the dense network, within {rule.tolerance:.0%}",
         "steps of each arm": f"{recipe.fit.steps + short} of {recipe.fit.batch} pictures; with "
         f"rounds, {short} of them in short fits between {rule.rounds} cuts",
         "training pictures": ", ".join(f"{s.name} ({s.share:.0%})" for s in recipe.source),
-        "test pictures": f"{test}, {len(contest.test)} pictures",
+        "test pictures": f"{contest.test_name}, {len(contest.test)} pictures",
         "seeds": ", ".join(map(str, seeds)),
     }
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 from edge.errors import DataError
+from training.bundle_weights import read_weights
 from training.config import Fit, Recipe, read_recipe
 from training.models.ssd import SSD
 from training.prune.plan import PruningPlan, from_json
@@ -87,11 +88,16 @@ def save(data: dict[str, Any], path: Path) -> None:
 
 
 def load(path: Path) -> dict[str, Any]:
-    """Read a checkpoint; only tensors and plain values are unpickled.
+    """Read a checkpoint, or from a bundle as much of one as it holds: recipe, plan and weights.
+
+    Of a checkpoint, only tensors and plain values are unpickled.
 
     Raises:
         DataError: no such file, or not a checkpoint of this program.
+        BundleError: a folder that is not a bundle.
     """
+    if path.is_dir():
+        return read_weights(path)
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:
@@ -130,27 +136,33 @@ def build(recipe: Recipe) -> SSD:
 
 
 def restore(path: Path) -> Trained:
-    """What a checkpoint holds, with the averaged weights.
+    """What a checkpoint or a bundle holds, with the averaged weights.
 
     Raises:
         DataError: the file is not a checkpoint, or its recipe, plan and weights disagree.
     """
-    recipe = read_recipe(load(path)["recipe"], str(path))
-    net, plan = blank(path, recipe)
-    load_weights(net, load(path), path)
+    data = load(path)
+    recipe = read_recipe(data["recipe"], str(path))
+    net, plan = blank(data, recipe, path)
+    load_weights(net, data, path)
     return Trained(net.eval(), recipe, plan)
 
 
-def blank(path: Path, recipe: Recipe) -> tuple[SSD, PruningPlan | None]:
+def blank(data: dict[str, Any], recipe: Recipe, path: Path) -> tuple[SSD, PruningPlan | None]:
     """A recipe's network in the shape of a checkpoint's, without its weights; and what was cut.
 
+    Args:
+        data: from `load`.
+        recipe: of the network before anything was cut.
+        path: for the message.
+
     Raises:
-        DataError: the file is not a checkpoint, or its plan is of another network.
+        DataError: the checkpoint's plan is of another network.
     """
-    net, data = build(recipe), load(path).get("plan")
-    if data is None:
+    net = build(recipe)
+    if data.get("plan") is None:
         return net, None
-    plan = from_json(data, str(path))
+    plan = from_json(data["plan"], str(path))
     return apply(net, plan), plan
 
 

@@ -72,7 +72,8 @@ def _profile(args: argparse.Namespace) -> int:
     from training.profile.latency import cpu_clock
     from training.profile.profiling import run_profile
 
-    net = restore(args.model).net if args.model.suffix == ".pt" else build(load_recipe(args.model))
+    trained = args.model.suffix == ".pt" or args.model.is_dir()
+    net = restore(args.model).net if trained else build(load_recipe(args.model))
     args.out.mkdir(parents=True, exist_ok=True)
     run_profile(
         net,
@@ -134,7 +135,7 @@ def _bench(args: argparse.Namespace) -> int:
     run_cells(contest, arms=arms, seeds=args.seeds, minutes=args.minutes)
     measure_cells(contest)
     rows = compare(args.out, args.seeds)
-    said = {"setting": setting(contest, args.seeds, args.test), "rows": to_json(rows)}
+    said = {"setting": setting(contest, args.seeds), "rows": to_json(rows)}
     _write(args.out / "comparison.json", said)
     print(table(rows))
     return 0
@@ -250,7 +251,7 @@ def build_parser() -> argparse.ArgumentParser:
     fit = verbs.add_parser("fit", help="train a detector after a recipe")
     fit.add_argument("recipe", type=Path)
     _add_run(fit, "runs/heads")
-    fit.add_argument("--start", type=Path, help="checkpoint whose weights to begin with")
+    fit.add_argument("--start", type=Path, help="checkpoint or bundle whose weights to begin with")
     fit.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     fit.add_argument("--minutes", type=float, default=float("inf"), help="stop then; resumable")
     fit.set_defaults(run=_fit)
@@ -261,7 +262,7 @@ def build_parser() -> argparse.ArgumentParser:
 
 def _pruning_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     profile = verbs.add_parser("profile", help="what a network's layers cost on a device")
-    profile.add_argument("model", type=Path, help="a checkpoint, or a recipe")
+    profile.add_argument("model", type=Path, help="a checkpoint, a bundle, or a recipe")
     profile.add_argument("--device", choices=("cpu", "myriad"), default="cpu")
     profile.add_argument("--precision", choices=("f32", "f16", "bf16"), default="f32")
     profile.add_argument("--threads", type=int, default=1)
@@ -270,7 +271,7 @@ def _pruning_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     profile.set_defaults(run=_profile)
     prune = verbs.add_parser("prune", help="make a detector small for a device, and fit it again")
     prune.add_argument("recipe", type=Path)
-    prune.add_argument("--start", type=Path, required=True, help="the dense checkpoint")
+    prune.add_argument("--start", type=Path, required=True, help="the dense checkpoint or bundle")
     prune.add_argument(
         "--profile", required=True, metavar="FILE|myriad", help="what `profile` wrote"
     )
@@ -280,8 +281,10 @@ def _pruning_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -
     prune.set_defaults(run=_prune)
     bench = verbs.add_parser("bench", help="compare pruning methods at one measured latency")
     bench.add_argument("recipe", type=Path, help="what all methods get, as `arms`")
-    bench.add_argument("--start", type=Path, required=True, help="the dense checkpoint")
-    bench.add_argument("--profile", required=True, metavar="FILE", help="what `profile` wrote")
+    bench.add_argument("--start", type=Path, required=True, help="the dense checkpoint or bundle")
+    bench.add_argument(
+        "--profile", type=Path, required=True, metavar="FILE", help="what `profile` wrote"
+    )
     bench.add_argument("--arms", default=",".join(ARM_NAMES), help="names, with commas between")
     bench.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
     bench.add_argument("--minutes", type=float, default=float("inf"), help="begin none after that")
@@ -296,7 +299,9 @@ def _add_run(parser: argparse.ArgumentParser, out: str) -> None:
     parser.add_argument("--out", type=Path, default=Path(out), help="the run's folder")
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="rendered pictures")
     parser.add_argument("--steps", type=int, help="in place of the recipe's")
-    parser.add_argument("--teacher", type=Path, help="checkpoint, for a recipe that distils")
+    parser.add_argument(
+        "--teacher", type=Path, help="checkpoint or bundle, for a recipe that distils"
+    )
 
 
 def _data_verbs(parser: argparse.ArgumentParser) -> None:
@@ -327,7 +332,9 @@ def _model_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     export.add_argument("--out", type=Path, required=True)
     export.set_defaults(run=_export)
     bundle = verbs.add_parser("bundle", help="write an unsigned bundle of a checkpoint")
-    bundle.add_argument("model", type=Path, help="a checkpoint, or a ready-made detector's .xml")
+    bundle.add_argument(
+        "model", type=Path, help="a checkpoint, a bundle, or a ready-made detector's .xml"
+    )
     bundle.add_argument("--target", choices=("head", "body"), default="head", help="with an .xml")
     bundle.add_argument("--out", type=Path, required=True)
     bundle.add_argument("--name", default="heads")

@@ -139,7 +139,7 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     start, first = clock(), state.step
     window: list[dict[str, float]] = []
-    for data in batches(pools, recipe, state.step):
+    for data in _batches(pools, recipe, state.step):
         window.append(train_step(state, data, recipe, teacher))
         if state.step % recipe.fit.log_every == 0:
             done = (state.step - first) * recipe.fit.batch
@@ -165,7 +165,7 @@ def round_to_half(net: SSD) -> None:
             parameter.copy_(parameter.half().float())
 
 
-def batches(pools: Sequence[Pool], recipe: Recipe, start: int) -> Iterator[Batch]:
+def _batches(pools: Sequence[Pool], recipe: Recipe, start: int) -> Iterator[Batch]:
     """Batches start, start + 1, ...; the next one is made while this one is learnt."""
 
     def make(step: int) -> Batch:

@@ -81,9 +81,9 @@ def run_fit(
         )
     taught_by = load_teacher(recipe, teacher)
     if resuming:
-        net, plan = blank(last, recipe)
+        net, plan = blank(load(last), recipe, last)
     else:
-        net, plan = _begin(recipe, data, start)
+        net, plan = begin(recipe, data, start)
     materials = load_materials(recipe, data, cache)
     return train(net, recipe, materials, plan=plan, out=out, teacher=taught_by, minutes=minutes)
 
@@ -135,10 +135,21 @@ def load_teacher(recipe: Recipe, path: Path | None) -> SSD | None:
     return trained.net.requires_grad_(False)
 
 
-def _begin(recipe: Recipe, data: Path, start: Path | None) -> tuple[SSD, PruningPlan | None]:
+def begin(recipe: Recipe, data: Path, start: Path | None) -> tuple[SSD, PruningPlan | None]:
+    """The network that a run begins with, and what was cut from the recipe's to make it.
+
+    Args:
+        recipe: of the run.
+        data: where its backbone's weights are.
+        start: a checkpoint or bundle to go on from; none: the backbone's weights, if any.
+
+    Raises:
+        DataError: there are no such weights, or they are of another network.
+    """
     if start is not None:
-        net, plan = blank(start, recipe)
-        load_weights(net, load(start), start)
+        kept = load(start)
+        net, plan = blank(kept, recipe, start)
+        load_weights(net, kept, start)
         return net, plan
     net = build(recipe)
     if recipe.model.init:
