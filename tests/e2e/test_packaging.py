@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 import sys
 import venv
+import zipfile
 from pathlib import Path
 
 import pytest
 
 from tests.conftest import ROOT
+from tests.wheels import build_wheel
 
 PIP = ("-m", "pip", "--disable-pip-version-check", "-q")
 
@@ -35,24 +36,8 @@ def run(*command: object, cwd: Path, timeout: float = 300.0) -> subprocess.Compl
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A wheel built from a copy of the checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    copy = folder / "checkout"
-    copy.mkdir()
-    for name in ("pyproject.toml", "README.md", "LICENSE", "edge", "training", "deploy"):
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, copy / name)
-    built = subprocess.run(
-        [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(copy)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert 0 == built.returncode, built.stdout + built.stderr
-    return next(folder.glob("*.whl"))
+    """The wheel of this checkout."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +50,14 @@ def elsewhere(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     done = run(python, *PIP, "install", "-c", constraints, f"{wheel}[demo]", cwd=folder)
     assert 0 == done.returncode, done.stderr
     return python
+
+
+def test_the_wheel_carries_the_sticks_installer(wheel: Path) -> None:
+    """The script that brings the stick's runtime and its udev rule travel in the wheel."""
+    with zipfile.ZipFile(wheel) as archive:
+        names = set(archive.namelist())
+
+    assert {"deploy/install-ncs.sh", "deploy/udev/97-headcount-ncs.rules"} <= names
 
 
 @pytest.mark.timeout(600)
