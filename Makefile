@@ -2,6 +2,9 @@
 # make test    every test that can run here; says which cannot and why
 # make check   format, lint, types, imports
 # make proofs  the long versions of the proofs in `make test`
+# make ncs-tools   brings the compiler for the Movidius stick, which `--check ncs` asks
+# make test-ncs    the stick's file and worker on every OpenVINO of its time that can be had here
+# make test-arm64  as root: the wheel on a 64-bit ARM Debian that QEMU emulates; takes minutes
 # TORCH=yes|no installs PyTorch for the training half or leaves it and its tests out;
 #              by default it is installed where a build without CUDA is offered
 
@@ -14,13 +17,13 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 TORCH_VERSION = $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test check proofs clean
+.PHONY: demo test check proofs ncs-tools test-ncs test-arm64 clean
 
 demo: .venv/demo.done
 	@$(BIN)/headcount demo --seconds $(SECONDS) --seed $(SEED)
 
 test: .venv/test-$(TORCH).done
-	$(BIN)/python -m pytest -m "not proof"
+	$(BIN)/python -m pytest -m "not proof and not arm64"
 
 check: .venv/test-$(TORCH).done
 	$(BIN)/ruff format --check .
@@ -30,6 +33,15 @@ check: .venv/test-$(TORCH).done
 
 proofs: .venv/test-$(TORCH).done
 	$(BIN)/python -m pytest -m proof --timeout 3600
+
+ncs-tools: | $(BIN)/python
+	@$(BIN)/python -m training.ncs.tools
+
+test-ncs: .venv/test-$(TORCH).done
+	$(BIN)/python -m pytest tests/ncs --timeout 600
+
+test-arm64: .venv/test-$(TORCH).done
+	nice $(BIN)/python -m pytest tests/arm64 -s
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv

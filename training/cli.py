@@ -13,7 +13,7 @@ import os
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from edge.errors import CallError, DataError, HeadcountError
 from training.arms import ARMS
@@ -21,8 +21,13 @@ from training.config import Recipe, load_recipe
 
 ARM_NAMES = [arm.name for arm in ARMS]
 if TYPE_CHECKING:
+    from edge.contract.bundle import Bundle
+    from training.bundle import Label
     from training.export import Exported
     from training.int8 import Quantised
+    from training.models.ssd import SSD
+    from training.ncs.gate import Passed
+    from training.ncs.tools import Compiler
 
 _EXTRA = ("torch", "faster_coco_eval", "matplotlib", "rich")
 
@@ -156,18 +161,25 @@ def _export(args: argparse.Namespace) -> int:
     from training.checkpoint import restore
     from training.export import export, write_ir
 
-    exported = export(restore(args.checkpoint).net)
+    compiler = _compiler(args)
+    net = restore(args.checkpoint).net
+    exported = export(net)
+    report = exported.report()
+    if compiler:
+        report["ncs"] = _checked_for_stick(compiler, exported, net)
     args.out.mkdir(parents=True, exist_ok=True)
     xml, weights = write_ir(exported, args.out)
-    print(f"{xml}, {weights} ({len(exported.bin) / 1e6:.1f} MB)\n{json.dumps(exported.report())}")
+    print(f"{xml}, {weights} ({len(exported.bin) / 1e6:.1f} MB)\n{json.dumps(report)}")
     return 0
 
 
 def _bundle(args: argparse.Namespace) -> int:
-    from training.bundle import Label, make_bundle
-    from training.checkpoint import restore
-    from training.export import export
-    from training.zoo import make_zoo_bundle
+    """Write a bundle; one that `--check ncs` was asked for is written only if a stick takes it.
+
+    Without `--check`, nothing is compiled: what is exported here is of the form that sticks read,
+    but whether their compiler takes it is then not known.
+    """
+    from training.bundle import Label
 
     try:
         label = Label(
@@ -179,24 +191,61 @@ def _bundle(args: argparse.Namespace) -> int:
             licences=tuple(args.licence),
             metrics={key: value for file in args.metrics for key, value in _read(file).items()},
         )
-        now = datetime.now(UTC)
-        if args.model.suffix == ".xml":
-            bundle = make_zoo_bundle(
-                args.model, label, target=args.target, created=now, out=args.out
-            )
-        else:
-            trained = restore(args.model)
-            if trained.plan is not None:
-                label = dataclasses.replace(label, plan=trained.plan.to_json())
-            exported = export(trained.net)
-            int8 = _int8(args, exported, trained.recipe) if args.int8 else None
-            bundle = make_bundle(
-                exported, trained.recipe, label, created=now, out=args.out, int8=int8
-            )
+        make = _bundle_ready_made if args.model.suffix == ".xml" else _bundle_trained
+        bundle = make(args, label)
     except ValueError as error:
         raise CallError(f"the bundle: {error}") from error
     print(f"{bundle.folder}: {args.name} {args.version}, sha256 {bundle.sha256}")
     return 0
+
+
+def _bundle_ready_made(args: argparse.Namespace, label: Label) -> Bundle:
+    from training.ncs.gate import check_file_for_stick
+    from training.zoo import make_zoo_bundle
+
+    if compiler := _compiler(args):
+        label = _with_check(label, _said(check_file_for_stick(compiler, args.model)))
+    now = datetime.now(UTC)
+    return make_zoo_bundle(args.model, label, target=args.target, created=now, out=args.out)
+
+
+def _bundle_trained(args: argparse.Namespace, label: Label) -> Bundle:
+    from training.bundle import make_bundle
+    from training.checkpoint import restore
+    from training.export import export
+
+    compiler = _compiler(args)
+    trained = restore(args.model)
+    if trained.plan is not None:
+        label = dataclasses.replace(label, plan=trained.plan.to_json())
+    exported = export(trained.net)
+    if compiler:
+        label = _with_check(label, _checked_for_stick(compiler, exported, trained.net))
+    int8 = _int8(args, exported, trained.recipe) if args.int8 else None
+    now = datetime.now(UTC)
+    return make_bundle(exported, trained.recipe, label, created=now, out=args.out, int8=int8)
+
+
+def _compiler(args: argparse.Namespace) -> Compiler | None:
+    """The stick's compiler if `--check ncs` asks for it, looked for before any work is done."""
+    from training.ncs.tools import find_compiler, tools_folder
+
+    return find_compiler(tools_folder()) if args.check == "ncs" else None
+
+
+def _checked_for_stick(compiler: Compiler, exported: Exported, net: SSD) -> dict[str, Any]:
+    from training.ncs.gate import check_for_stick
+
+    return _said(check_for_stick(compiler, exported.xml, exported.bin, net))
+
+
+def _said(passed: Passed) -> dict[str, Any]:
+    print(passed.line())
+    return passed.to_json()
+
+
+def _with_check(label: Label, figures: dict[str, Any]) -> Label:
+    return dataclasses.replace(label, metrics={**label.metrics, "ncs": figures})
 
 
 def _int8(args: argparse.Namespace, exported: Exported, recipe: Recipe) -> Quantised:
@@ -328,8 +377,9 @@ def _model_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     evaluate.add_argument("--json", type=Path, help="write the figures here")
     evaluate.set_defaults(run=_evaluate)
     export = verbs.add_parser("export", help="write the OpenVINO file of a checkpoint")
-    export.add_argument("checkpoint", type=Path)
+    export.add_argument("checkpoint", type=Path, help="a checkpoint, or a bundle")
     export.add_argument("--out", type=Path, required=True)
+    _add_check(export)
     export.set_defaults(run=_export)
     bundle = verbs.add_parser("bundle", help="write an unsigned bundle of a checkpoint")
     bundle.add_argument(
@@ -344,12 +394,21 @@ def _model_verbs(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     bundle.add_argument("--nms", type=float, default=0.45)
     bundle.add_argument("--licence", action="append", default=[], help="of the training data")
     bundle.add_argument("--int8", action="store_true", help="a second form, for CPUs that gain")
+    _add_check(bundle)
     _add_data(bundle)
     bundle.add_argument("--cache", type=Path, default=Path("runs/cache"), help="for --int8")
     bundle.add_argument(
         "--metrics", type=Path, action="append", default=[], help="of `evaluate --json`; repeatable"
     )
     bundle.set_defaults(run=_bundle)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--check",
+        choices=("ncs",),
+        help="write nothing unless the Movidius stick's compiler takes it (see `make ncs-tools`)",
+    )
 
 
 def _add_data(parser: argparse.ArgumentParser) -> None:

@@ -18,7 +18,7 @@ import openvino as ov
 from torch import nn
 
 from edge.contract.ssd import PriorMap, PriorSpec
-from tests.old_openvino import old_python, require_libusb
+from tests.old_openvino import LAST_WITH_MYRIAD, old_python, require_libusb
 from training.ir10 import downgrade
 from training.models.graph import convert
 from training.models.ssd import SSD
@@ -37,7 +37,7 @@ pytestmark = pytest.mark.training
 SIZE = 8  # a map so small that the compiler need not cut it
 CONVERTED = 2  # stages that turn the input to FP16 and the output back
 
-# Compiles an IR for a Myriad X that is not there, and dumps the graph; see tests/old_runner.py
+# Compiles an IR for a Myriad X that is not there, and dumps the graph; see tests/ncs
 DUMP = """
 import sys
 from openvino.inference_engine import IECore
@@ -150,7 +150,7 @@ class Compiled:
 def compiled(model: ov.Model, folder: Path) -> Compiled:
     """What the compiler for the stick makes of a model; strips of a map count once."""
     require_libusb()
-    python = old_python("3.9", "openvino==2021.4.2")
+    python = old_python(LAST_WITH_MYRIAD)
     xml, dump = folder / "model.xml", folder / "model.dot"
     ov.save_model(model, xml, compress_to_fp16=True)
     xml.write_bytes(downgrade(xml.read_bytes()))

@@ -1,0 +1,1 @@
+"""What the compiler for Movidius sticks makes of a file: known without a stick."""
