@@ -6,6 +6,7 @@ It is how a person finds out why a count came out as it did.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -53,7 +54,9 @@ class Annotator:
             self._flash[crossing.line] = step.sighting.frame.t
         for number, line in enumerate(self._lines):
             lit = step.sighting.frame.t - self._flash.get(line.name, -1e9) < _FLASH_S
-            self._draw_line(picture, line, number, _RED if lit else _YELLOW)
+            totals = self._totals[line.name]
+            text = f"{line.name}  in {totals[Direction.IN]}  out {totals[Direction.OUT]}"
+            _draw_line(picture, line, number, text, _RED if lit else _YELLOW)
         self._writer.write(picture)
 
     def close(self) -> None:
@@ -77,21 +80,28 @@ class Annotator:
                 cv2.rectangle(picture, corner, _pixel(picture, track.box[2:]), colour, 2)
             _write(picture, str(track.id), (corner[0], corner[1] - 4), colour)
 
-    def _draw_line(
-        self, picture: Image, line: Line, number: int, colour: tuple[int, int, int]
-    ) -> None:
-        a, b = _pixel(picture, line.a), _pixel(picture, line.b)
-        cv2.line(picture, a, b, colour, 2, cv2.LINE_AA)
-        middle = np.add(a, b) / 2
-        along = np.subtract(b, a) / max(float(np.hypot(*np.subtract(b, a))), 1.0)
-        normal = np.array((-along[1], along[0]))
-        if normal @ np.subtract(_pixel(picture, line.in_side), middle) < 0:
-            normal = -normal
-        tip = np.round(middle + 0.08 * picture.shape[0] * normal).astype(int)
-        cv2.arrowedLine(picture, np.round(middle).astype(int), tip, colour, 2, cv2.LINE_AA, 0, 0.3)
-        totals = self._totals[line.name]
-        text = f"{line.name}  in {totals[Direction.IN]}  out {totals[Direction.OUT]}"
-        _write(picture, text, (6, 18 + 18 * number), colour)
+
+def draw_lines(picture: Image, lines: Sequence[Line]) -> Image:
+    """A copy of the picture with the counting lines, their names, and arrows to their in sides."""
+    drawn = picture.copy()
+    for number, line in enumerate(lines):
+        _draw_line(drawn, line, number, f"{line.name}  arrow: in", _YELLOW)
+    return drawn
+
+
+def _draw_line(
+    picture: Image, line: Line, number: int, text: str, colour: tuple[int, int, int]
+) -> None:
+    a, b = _pixel(picture, line.a), _pixel(picture, line.b)
+    cv2.line(picture, a, b, colour, 2, cv2.LINE_AA)
+    middle = np.add(a, b) / 2
+    along = np.subtract(b, a) / max(float(np.hypot(*np.subtract(b, a))), 1.0)
+    normal = np.array((-along[1], along[0]))
+    if normal @ np.subtract(_pixel(picture, line.in_side), middle) < 0:
+        normal = -normal
+    tip = np.round(middle + 0.08 * picture.shape[0] * normal).astype(int)
+    cv2.arrowedLine(picture, np.round(middle).astype(int), tip, colour, 2, cv2.LINE_AA, 0, 0.3)
+    _write(picture, text, (6, 18 + 18 * number), colour)
 
 
 def _pixel(picture: Image, point: Point | tuple[float, ...]) -> tuple[int, int]:

@@ -47,7 +47,14 @@ def run(path: Path | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with open_source(config.source, paced=True) as source:
+        # A camera that is stuck gives no frame at which the stop would be seen.
+        threading.Thread(target=_close_at, args=(stop, source), daemon=True).start()
         serve(config, source, stop)
+
+
+def _close_at(stop: threading.Event, source: Source) -> None:
+    stop.wait()
+    source.close()
 
 
 def serve(
@@ -80,7 +87,7 @@ def serve(
         detector = stack.enter_context(
             open_detector(bundle, config.detector, score=keep_score(score))
         )
-        meter = HealthMeter(config.ledger.path, detector.device, bundle.manifest)
+        meter = HealthMeter(config.ledger.path, detector, bundle.manifest)
         publisher = _publisher(stack, config, ledger, meter)
         service = _Service(corridor, ledger, publisher, meter, watch)
         service.count(detector, _until(stop, source))
@@ -108,7 +115,11 @@ class _Service:
     def count(self, detector: Detector, frames: Iterable[Frame]) -> None:
         """Count frames to their end; tracks that end with them are decided then."""
         frame = None
+        device = ""
         for sighting in detector.detect(frames):
+            if device != detector.device:
+                device = detector.device
+                self._tell(device)
             frame = sighting.frame
             step = self._corridor.step(sighting)
             self._record(step.crossings, frame)
@@ -117,6 +128,11 @@ class _Service:
                 self._watch(step)
         if frame is not None:
             self._record(self._corridor.finish(), frame)
+
+    def _tell(self, device: str) -> None:
+        _log.info("detector: %s", device)
+        if self._publisher is not None:
+            self._publisher.wake(health=True)
 
     def _record(self, crossings: Iterable[Crossing], frame: Frame) -> None:
         for crossing in crossings:

@@ -10,14 +10,17 @@ import json
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge import __version__, app
+from edge import __version__, app, bench
 from edge.assembly import choose_bundle
 from edge.config import PRECISIONS, Config, checked_line, read_config
 from edge.demo import demo
 from edge.doctor import examine, tell
+from edge.doctor_camera import KINDS
 from edge.errors import CallError, HeadcountError
 from edge.recording import (
     Options,
@@ -65,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_audit(verbs)
     _add_watch(verbs)
     _add_doctor(verbs)
+    _add_bench(verbs)
     return parser
 
 
@@ -167,14 +171,43 @@ def _watch(options: argparse.Namespace) -> int:
 def _add_doctor(verbs: Verbs) -> None:
     verb = verbs.add_parser("doctor", help="what is wrong here, and what mends it")
     _add_config(verb)
+    verb.add_argument(
+        "--camera",
+        type=Path,
+        nargs="?",
+        const=Path("camera.jpg"),
+        metavar="FILE",
+        help="keep a picture with the lines on it, for aiming (default camera.jpg)",
+    )
     _add_json(verb)
     verb.set_defaults(verb=_doctor)
 
 
 def _doctor(options: argparse.Namespace) -> int:
     config = read_config(options.config) if options.config else Config()
-    findings = list(examine(config, lambda: choose_bundle(config.detector, must_be_trusted=True)))
+    if options.camera is not None and options.camera.suffix.lower() not in KINDS:
+        raise CallError(f"--camera {options.camera}: give a file that ends in {' or '.join(KINDS)}")
+    bundle = partial(choose_bundle, config.detector, must_be_trusted=True)
+    findings = list(examine(config, bundle, options.camera))
     return tell(findings, as_json=options.json, out=sys.stdout)
+
+
+def _add_bench(verbs: Verbs) -> None:
+    verb = verbs.add_parser("bench", help="what this device does: pictures a second, ms by stage")
+    verb.add_argument("--seconds", type=float, default=10.0, help="how long (default 10)")
+    _add_config(verb)
+    _add_model(verb)
+    _add_json(verb)
+    verb.set_defaults(verb=_bench)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    config = read_config(options.config) if options.config else Config()
+    asked = {name: getattr(options, name) for name in ("model", "device", "precision")}
+    given = {name: value for name, value in asked.items() if value is not None}
+    report = bench.bench(replace(config.detector, **given), options.seconds)
+    print(json.dumps(report.to_json()) if options.json else bench.tell(report))
+    return 0
 
 
 def _add_config(verb: argparse.ArgumentParser) -> None:
@@ -187,11 +220,15 @@ def _add_json(verb: argparse.ArgumentParser) -> None:
 
 def _add_detector(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--detections", type=Path, metavar="F.jsonl", help="recorded boxes")
-    verb.add_argument("--model", type=Path, metavar="DIR", help="a bundle (default: the shipped)")
-    verb.add_argument("--device", metavar="NAME", help="CPU, GPU, NPU, AUTO")
-    verb.add_argument("--precision", choices=PRECISIONS, help="f32 unless the config says other")
+    _add_model(verb)
     verb.add_argument("--mode", choices=("immediate", "deferred"), help="when a crossing counts")
     verb.add_argument("--score", type=float, metavar="S", help="lowest score of a new person, 0..1")
+
+
+def _add_model(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--model", type=Path, metavar="DIR", help="a bundle (default: the shipped)")
+    verb.add_argument("--device", metavar="NAME", help="auto, MYRIAD, CPU, GPU, NPU, AUTO")
+    verb.add_argument("--precision", choices=PRECISIONS, help="f32 unless the config says other")
 
 
 def _detector_options(options: argparse.Namespace) -> Options:

@@ -28,6 +28,7 @@ from edge.config_rules import (
     TOPIC_LEVELS,
     OpeningHours,
     as_toml,
+    choice,
     number,
     text,
     whole,
@@ -55,8 +56,8 @@ class SourceConfig:
     uri: Annotated[
         str,
         TEXT,
-        "A video file, `rtsp://…`, `v4l2:N` (USB camera N), or `scene:SEED` (a simulated door). "
-        "`picamera2:`, the Pi's own camera, is refused by this version.",
+        "A video file, `rtsp://…`, `v4l2:N` (USB camera N), `picamera2:` (the Pi's own camera; "
+        "`picamera2:N` for one of several), or `scene:SEED` (a simulated door).",
     ] = "v4l2:0"
     loop: Annotated[bool, FLAG, "Begin a video file again when it ends."] = False
     width: Annotated[
@@ -69,6 +70,22 @@ class SourceConfig:
         "Pictures per second asked of a camera or scene; for a file, the rate to believe "
         "instead of the one that it states.",
     ] = None
+    rotation: Annotated[
+        int,
+        choice(0, 90, 180, 270),
+        "Degrees clockwise by which the pictures are turned, for a camera that hangs on its side "
+        "or head; lines are drawn in the turned picture. `headcount replay` takes a recording as "
+        "it is.",
+    ] = 0
+    exposure: Annotated[
+        int,
+        whole(0, 1_000_000),
+        "With `picamera2:` only: microseconds that a picture is exposed; 0: automatic. A short "
+        "one, as 8000, keeps who walks sharp; the gain stays automatic.",
+    ] = 0
+    camera_python: Annotated[
+        Path, PATH, "With `picamera2:`: the Python that has Picamera2, which is the system's own."
+    ] = Path("/usr/bin/python3")
 
 
 PRECISIONS = ("f32", "f16", "bf16", "int8", "auto")
@@ -83,16 +100,18 @@ class DetectorConfig:
     )
     device: Annotated[
         str,
-        text(r"[A-Z][A-Z0-9_.:,()-]*", "a device of OpenVINO"),
-        "`CPU`, `GPU`, `NPU` or `AUTO`. `MYRIAD`, a Movidius stick, is refused by this version.",
-    ] = "CPU"
+        text(r"auto|[A-Z][A-Z0-9_.:,()-]*(-ma\d+)?", "`auto` or a device of OpenVINO"),
+        "`auto`: a Movidius stick where one is plugged in and its Python is installed, else the "
+        "CPU. `MYRIAD`: the stick, and the CPU while it does not work. `CPU`, `GPU`, `NPU`, or "
+        "`AUTO`, OpenVINO's choice among these three.",
+    ] = "auto"
     precision: Annotated[
         str,
         text("|".join(PRECISIONS), "`f32`, `f16`, `bf16`, `int8` or `auto`"),
         "Precision of the arithmetic. `int8` takes the bundle's int8 file, which not every "
         "bundle has; `auto` takes it where the CPU has instructions for it (VNNI), else `f32`. "
         "The scores of all but `f32` differ a little, and with them the counts; audit with the "
-        "precision that you run.",
+        "precision that you run. A stick computes in half precision, whatever float is set.",
     ] = "f32"
     score: Annotated[
         float | None,
@@ -106,7 +125,8 @@ class DetectorConfig:
     ncs_python: Annotated[
         Path | None,
         PATH,
-        "Reserved: a Python whose OpenVINO knows `MYRIAD`. Not used by this version.",
+        "With a stick: a Python whose OpenVINO knows `MYRIAD`; not set: the one that "
+        "`deploy/install-ncs.sh` installs.",
     ] = None
     allow_unsigned: Annotated[
         bool, FLAG, "Let `headcount run` use a bundle that no trusted key has signed."

@@ -89,6 +89,19 @@ def number(low: float, high: float) -> Rule:
     return Rule(kind, read)
 
 
+def choice(*values: int) -> Rule:
+    """One of a few whole numbers."""
+    *most, last = map(str, values)
+    kind = f"{', '.join(most)} or {last}"
+
+    def read(value: object) -> int:
+        if not isinstance(value, int) or isinstance(value, bool) or value not in values:
+            raise _not(value, kind)
+        return value
+
+    return Rule(kind, read)
+
+
 def _path(value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise _not(value, "a path")

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 from edge.access import Access
 from edge.app import serve
 from edge.broker import EmbeddedBroker
-from edge.config import Config, DeviceConfig, LedgerConfig, MqttConfig
+from edge.config import Config, DetectorConfig, DeviceConfig, LedgerConfig, MqttConfig
 from edge.contract.messages import CrossingMessage, StateMessage, Topics
 from edge.mqtt import Connection, Message
 from edge.pipeline import Step
@@ -81,6 +81,7 @@ def demo(seconds: float, seed: int, out: TextIO) -> DemoResult:
         config = Config(
             device=DeviceConfig(id=_DEVICE, name="Demo"),
             lines=(SCENE_LINE,),
+            detector=DetectorConfig(device="CPU"),  # exact on every machine
             mqtt=MqttConfig(url=broker.url, protocol="3.1.1"),  # all that this broker speaks
             ledger=LedgerConfig(path=folder / "ledger.db"),
         )

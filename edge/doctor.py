@@ -26,9 +26,10 @@ from edge.access import Access
 from edge.config import Config, MqttConfig
 from edge.contract.bundle import Bundle
 from edge.detector import open_detector
+from edge.doctor_camera import camera_checks, check_source
+from edge.doctor_stick import stick_checks
 from edge.errors import HeadcountError
 from edge.mqtt import Connection
-from edge.source import open_source
 from edge.types import Frame
 
 _FRAMES = 10  # of a test inference
@@ -48,18 +49,25 @@ class Finding:
     mend: str = ""
 
 
-def examine(config: Config, bundle: Callable[[], Bundle]) -> Iterator[Finding]:
+def examine(
+    config: Config, bundle: Callable[[], Bundle], picture: Path | None = None
+) -> Iterator[Finding]:
     """Look at everything that counting needs, the cheapest first.
 
     Args:
         config: of the service; defaults where there is none yet.
         bundle: reads and judges the model bundle as the service does.
+        picture: file for a picture of the source, with the lines on it; None keeps none.
     """
     yield _check("versions", _versions, vital=True)
     yield _check("lines", lambda: _lines(config), vital=True)
     yield _check("model", lambda: _model(bundle()), vital=True)
+    for name, look in stick_checks(config.detector, bundle):
+        yield _check(name, look, vital=False)
     yield _check("detector", lambda: _inference(config, bundle()), vital=True)
-    yield _check("source", lambda: _source(config), vital=True)
+    for name, look in camera_checks(config.source):
+        yield _check(name, look, vital=True)
+    yield _check("source", lambda: check_source(config, picture), vital=True)
     yield _check("ledger", lambda: _ledger(config.ledger.path), vital=True)
     yield _check("disk", lambda: _disk(config.ledger.path), vital=False)
     yield _check("clock", _clock, vital=False)
@@ -119,19 +127,6 @@ def _inference(config: Config, bundle: Bundle) -> Verdict:
         frames = (Frame(picture, index, float(index)) for index in range(_FRAMES))
         times = [sighting.ms for sighting in detector.detect(frames)]
         return True, f"{statistics.median(times):.1f} ms a picture on {detector.device}"
-
-
-def _source(config: Config) -> Verdict:
-    begun = time.monotonic()
-    with open_source(config.source) as source:
-        frame = next(iter(source), None)
-        took = time.monotonic() - begun
-        if frame is None:
-            return False, f"{config.source.uri}: gives no picture; mend: choose another source"
-        return True, (
-            f"{config.source.uri}: {source.size[0]}x{source.size[1]}, first picture after "
-            f"{took:.1f} s, brightness {frame.image.mean():.0f} of 255"
-        )
 
 
 def _ledger(path: Path) -> Verdict:

@@ -9,29 +9,23 @@ from __future__ import annotations
 import platform
 import shutil
 import statistics
-import subprocess
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from edge import __version__
 from edge.contract.manifest import Manifest
-from edge.contract.messages import HealthSnapshot
+from edge.contract.messages import FALLBACK, OK, HealthSnapshot
+from edge.detector import Detector
+from edge.machine import Machine
 from edge.types import Sighting
 
+__all__ = ["HealthMeter", "Machine"]
+
 _WINDOW_S = 10.0
-_VCGENCMD_S = 2.0
-# Bits of `vcgencmd get_throttled`; 16 higher stands the same "since boot".
-_THROTTLED = {
-    0: "under-voltage",
-    1: "frequency capped",
-    2: "throttled",
-    3: "soft temperature limit",
-}
 
 
 class HealthMeter:
@@ -40,7 +34,7 @@ class HealthMeter:
     def __init__(
         self,
         ledger: Path,
-        device: str,
+        detector: Detector,
         model: Manifest,
         *,
         machine: Machine | None = None,
@@ -50,13 +44,13 @@ class HealthMeter:
 
         Args:
             ledger: its disk is watched.
-            device: what runs the detector.
+            detector: is asked what runs it.
             model: what the detector runs.
             machine: where its files are; this machine without it.
             clock: gives monotonic seconds, those that `note` is told.
         """
         self._ledger = ledger
-        self._device = device
+        self._detector = detector
         self._model = f"{model.name} {model.version}"
         self._machine = machine or Machine()
         self._clock = clock
@@ -90,7 +84,7 @@ class HealthMeter:
         return HealthSnapshot(
             fps=fps,
             inference_ms=statistics.median(times) if times else None,
-            device=self._device,
+            device=self._detector.device,
             camera_age_s=age,
             dropped=dropped,
             temperature_c=self._machine.temperature_c(),
@@ -100,63 +94,12 @@ class HealthMeter:
             outbox=0,
             versions=self._versions,
             model=self._model,
+            detector=FALLBACK if self._detector.fallback else OK,
         )
 
     def _forget(self, now: float) -> None:
         while self._recent and self._recent[0][0] < now - _WINDOW_S:
             self._recent.popleft()
-
-
-@dataclass(frozen=True, slots=True)
-class Machine:
-    """Where a machine tells of itself: below `root`, and what asks a Raspberry Pi's firmware."""
-
-    root: Path = Path("/")
-    vcgencmd: str = "vcgencmd"
-
-    def temperature_c(self) -> float | None:
-        """The warmest thermal zone."""
-        found = []
-        for zone in (self.root / "sys/class/thermal").glob("thermal_zone*/temp"):
-            text = _read(zone).strip()
-            if text.lstrip("-").isdigit():
-                found.append(int(text) / 1000)
-        return max(found, default=None)
-
-    def rss_mb(self) -> float | None:
-        """Memory of this process, in MB (10^6 bytes)."""
-        for line in _read(self.root / "proc/self/status").splitlines():
-            if line.startswith("VmRSS:"):
-                return int(line.split()[1]) * 1024 / 1e6
-        return None
-
-    def throttled(self) -> tuple[str, ...] | None:
-        """What a Raspberry Pi holds back for, now or since boot; None on other machines."""
-        command = shutil.which(self.vcgencmd)
-        if command is None:
-            return None
-        try:
-            done = subprocess.run(  # noqa: S603 - no part of it comes from outside
-                [command, "get_throttled"],
-                capture_output=True,
-                text=True,
-                timeout=_VCGENCMD_S,
-                check=False,
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return _flags(done.stdout)
-
-
-def _flags(answer: str) -> tuple[str, ...] | None:
-    _, _, number = answer.strip().partition("throttled=")
-    try:
-        bits = int(number, 16)
-    except ValueError:
-        return None
-    now = [name for bit, name in _THROTTLED.items() if bits >> bit & 1]
-    since = [f"{name} since boot" for bit, name in _THROTTLED.items() if bits >> bit + 16 & 1]
-    return (*now, *since)
 
 
 def _disk_free_mb(path: Path) -> float | None:
@@ -174,10 +117,3 @@ def _versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace")
-    except OSError:
-        return ""

@@ -137,7 +137,9 @@ def _count(
 def _open_video(stack: contextlib.ExitStack, uri: str, config: Config) -> _Recording:
     bundle = choose_bundle(config.detector, must_be_trusted=False)
     score = bundle.manifest.score if config.detector.score is None else config.detector.score
-    video = stack.enter_context(open_source(replace(config.source, uri=uri, loop=False)))
+    # A recording is upright and exposed as it is: those keys are about the camera.
+    settings = replace(config.source, uri=uri, loop=False, rotation=0, exposure=0)
+    video = stack.enter_context(open_source(settings))
     detector = stack.enter_context(open_detector(bundle, config.detector, score=keep_score(score)))
     return _Recording(detector.detect(video), video.size, video.fps, score)
 

@@ -42,6 +42,7 @@ _LENGTHS = struct.Struct("<II")
 _MAX_HEAD = 1 << 20  # bytes; what is longer is not a message of ours
 _MAX_PAYLOAD = 1 << 28
 _PIPE = 1 << 20  # bytes; with Linux's usual 64 KiB a picture needs many turns of both processes
+_HELD_S = 0.2  # in which a child that is well gives or takes more
 _DYING_S = 2.0  # a process that waits for a device may not die at once
 # What belongs to our interpreter and would lead another one astray.
 _OURS = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP", "VIRTUAL_ENV", "__PYVENV_LAUNCHER__")
@@ -163,7 +164,7 @@ class Worker:
             try:
                 written = os.writev(self._to, waiting)
             except BlockingIOError:
-                self._await(self._to, select.POLLOUT, deadline, f"took no data for {within:g} s")
+                self._await(self._to, select.POLLOUT, deadline, f"took no data for {within:.3g} s")
                 continue
             except OSError as error:
                 raise self._useless(self._fate()) from error
@@ -183,7 +184,7 @@ class Worker:
         """
         deadline = self._clock() + within
         while (message := self.poll()) is None:
-            self._await(self._from, select.POLLIN, deadline, f"silent for {within:g} s")
+            self._await(self._from, select.POLLIN, deadline, f"silent for {within:.3g} s")
         return message
 
     def poll(self) -> Message | None:
@@ -210,8 +211,22 @@ class Worker:
 
     def kill(self) -> None:
         """End the child and all it started, at once. Any thread may; more than once is harmless."""
+        if self._process.returncode is not None:  # its number may be another's by now
+            return
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
+
+    def finish(self, within: float) -> None:
+        """Let the child end by itself, and close; one that takes longer is killed.
+
+        Args:
+            within: seconds. It sees its input end, and what it holds it can let go in good order.
+        """
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(within)
+        self.close()
 
     def close(self) -> None:
         """Kill the child, reap it and let go of the pipes."""
@@ -234,8 +249,9 @@ class Worker:
     def _await(self, pipe: int, event: int, deadline: float, complaint: str) -> None:
         poll = select.poll()
         poll.register(pipe, event)
-        left = deadline - self._clock()
-        if left <= 0 or not poll.poll(1000 * left):
+        # Past the deadline, too: who was held were perhaps we, with half a message in the pipe.
+        left = max(deadline - self._clock(), _HELD_S)
+        if not poll.poll(1000 * left):
             raise self._useless(complaint)
 
     def _fate(self) -> str:

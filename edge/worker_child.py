@@ -8,6 +8,11 @@ is gone or wants no more.
 
 from __future__ import annotations
 
+import sys
+
+if __name__ == "__main__" and sys.path[0] == __file__.rpartition("/")[0]:
+    del sys.path[0]  # our own folder, whose types.py would stand for the standard library's
+
 import contextlib
 import ctypes
 import json
@@ -16,7 +21,6 @@ import platform
 import runpy
 import signal
 import struct
-import sys
 from typing import Any, Callable, Dict, Optional, Tuple  # noqa: UP035 - Python 3.7 has no other
 
 PROTOCOL = 1
@@ -93,12 +97,18 @@ def main() -> None:
     """Serve until the parent is gone."""
     parent, backend, options = int(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
     die_with(parent)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a service gets it as a whole; ours to end us
     # What libraries print must not get between the messages.
     channel = Channel(os.dup(0), os.dup(1))
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     os.dup2(2, 1)
     with contextlib.suppress(BrokenPipeError):  # the parent is gone
-        runpy.run_path(backend)["serve"](channel, options)
+        try:
+            serve = runpy.run_path(backend)["serve"]
+        except ImportError as error:
+            channel.send({"error": f"{sys.executable}: {error}"})
+        else:
+            serve(channel, options)
 
 
 if __name__ == "__main__":

@@ -35,6 +35,9 @@ loop = true
 width = 640
 height = 480
 fps = 12
+rotation = 90
+exposure = 8000
+camera_python = "/opt/camera/bin/python"
 
 [[line]]
 name = "left"
@@ -97,6 +100,11 @@ def test_every_key_reaches_its_section() -> None:
         config.source.width,
         config.source.height,
         config.source.fps,
+    )
+    assert (90, 8000, Path("/opt/camera/bin/python")) == (
+        config.source.rotation,
+        config.source.exposure,
+        config.source.camera_python,
     )
     assert (
         Line("left", (0.0, 0.5), (0.5, 0.5), (0.2, 1.0)),
@@ -162,6 +170,8 @@ BAD = [
     pytest.param("[source]\nwidth = 4\n", 2, "16 to 8192", id="width out of range"),
     pytest.param("[source]\nloop = 1\n", 2, "true or false", id="number for a flag"),
     pytest.param("[source]\nuri = 7\n", 2, "text", id="number for text"),
+    pytest.param("[source]\nrotation = 45\n", 2, "0, 90, 180 or 270", id="no quarter turn"),
+    pytest.param("[source]\nrotation = true\n", 2, "0, 90, 180 or 270", id="flag for a turn"),
     pytest.param("[device]\nid = 'a/b'\n", 2, "letters", id="id that is no topic level"),
     pytest.param("[detector]\nscore = 1.5\n", 2, "0 to 1", id="score out of range"),
     pytest.param("[detector]\nprecision = 'f8'\n", 2, "f32", id="unknown precision"),

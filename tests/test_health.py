@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 
 from edge.contract.detections import Detections
 from edge.contract.manifest import Manifest
-from edge.health import HealthMeter, Machine
+from edge.detector import Detector
+from edge.health import HealthMeter
+from edge.machine import Machine
 from edge.types import Frame, Sighting
 
 
@@ -102,9 +105,23 @@ def clock() -> Clock:
     return Clock()
 
 
+class Eye(Detector):
+    """Looks at nothing; what runs it may change."""
+
+    device = "CPU"
+
+    def detect(self, frames: Iterable[Frame]) -> Iterator[Sighting]:
+        yield from ()
+
+
 @pytest.fixture
-def meter(machine: Machine, clock: Clock, tmp_path: Path) -> HealthMeter:
-    return HealthMeter(tmp_path / "ledger.db", "CPU", model(), machine=machine, clock=clock)
+def eye() -> Eye:
+    return Eye()
+
+
+@pytest.fixture
+def meter(machine: Machine, clock: Clock, eye: Eye, tmp_path: Path) -> HealthMeter:
+    return HealthMeter(tmp_path / "ledger.db", eye, model(), machine=machine, clock=clock)
 
 
 def test_before_the_first_picture_nothing_is_known(meter: HealthMeter) -> None:
@@ -141,6 +158,21 @@ def test_a_camera_that_stalls_ages_and_its_rate_falls_to_zero(
     health = meter.snapshot()
 
     assert (0.0, 60.0, None) == (health.fps, health.camera_age_s, health.inference_ms)
+
+
+def test_who_looks_is_asked_each_time(meter: HealthMeter, eye: Eye) -> None:
+    """A detector that falls back is told as such, and no longer once it is well."""
+    told = [(meter.snapshot().device, meter.snapshot().detector)]
+    eye.device, eye.fallback = "CPU (f32), the stick failed: X_LINK_ERROR", True
+    told.append((meter.snapshot().device, meter.snapshot().detector))
+    eye.device, eye.fallback = "MYRIAD (OpenVINO 2021.4.2)", False
+    told.append((meter.snapshot().device, meter.snapshot().detector))
+
+    assert told == [
+        ("CPU", "ok"),
+        ("CPU (f32), the stick failed: X_LINK_ERROR", "fallback"),
+        ("MYRIAD (OpenVINO 2021.4.2)", "ok"),
+    ]
 
 
 def test_a_snapshot_cannot_be_changed(meter: HealthMeter) -> None:

@@ -115,7 +115,7 @@ def test_one_event_a_crossing_and_the_state_after_each(broker: Broker, ledger: L
     assert ["online", "offline"] == [p.decode() for p in world.payloads("availability")]
     assert [1, 2, 3, 4, 5, 6] == world.seqs()
     assert (4, 2, "out", False) == (last.in_total, last.out_total, last.direction, last.replayed)
-    assert (4, 2, 2, {"counting": True}) == (
+    assert (4, 2, 2, {"counting": True, "detector": "ok"}) == (
         world.state().in_total,
         world.state().out_total,
         world.state().occupancy,
@@ -148,7 +148,7 @@ def test_a_camera_that_is_silent_shows(broker: Broker, ledger: Ledger) -> None:
     with Listener(broker.url) as world, publishing(broker, ledger, stalled):
         wait_until(world.state, "a state")
 
-    assert {"counting": False} == world.state().quality
+    assert {"counting": False, "detector": "ok"} == world.state().quality
 
 
 def test_a_broker_that_comes_late_is_told_everything(

@@ -14,15 +14,18 @@ import pytest
 
 from edge.config import SourceConfig
 from edge.errors import CallError, SourceError
+from edge.recording import Options, Outputs, replay_recording
 from edge.scene import Scene
 from edge.source import Clock, SceneSource, Source, open_source
 from edge.source.camera import CameraSource
 from edge.source.file import FileSource
 from edge.source.rtsp import open_rtsp, without_password
+from edge.source.turned import TurnedSource
 from edge.types import Frame
 from tests.cameras import FakeCapture, rtsp_camera
 
 FRAMES = 30
+LINE = "[[line]]\na = [0, 0.5]\nb = [1, 0.5]\nin_side = [0.5, 1]\n"
 EPOCH = datetime(2026, 1, 31, tzinfo=UTC)
 
 
@@ -198,9 +201,58 @@ def test_device_that_is_no_camera(capfd: pytest.CaptureFixture[str]) -> None:
     assert ("", "") == tuple(capfd.readouterr())
 
 
-def test_camera_of_the_pi() -> None:
-    """What this version cannot do is said, with what it can."""
-    assert "camera worker" in refusal("picamera2:")
+@pytest.mark.parametrize(
+    ("degrees", "size", "corner"),
+    [(90, (48, 64), (0, -1)), (180, (64, 48), (-1, -1)), (270, (48, 64), (-1, 0))],
+)
+def test_pictures_are_turned(
+    tmp_path: Path, degrees: int, size: tuple[int, int], corner: tuple[int, int]
+) -> None:
+    """Clockwise, of every kind of source; the rest is as it was."""
+    picture = np.zeros((48, 64, 3), np.uint8)
+    picture[:16, :16] = 255
+    path = tmp_path / "corner.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (64, 48))
+    for _ in range(3):
+        writer.write(picture)
+    writer.release()
+    with open_source(SourceConfig(uri=str(path), rotation=degrees)) as source:
+        frames = list(source)
+
+    assert (str(path), 10.0, size, False, 3) == (
+        source.name,
+        source.fps,
+        source.size,
+        source.live,
+        source.frames,
+    )
+    assert [(0, 0.0), (1, 0.1), (2, 0.2)] == [(frame.index, frame.t) for frame in frames]
+    for frame in frames:
+        assert frame.image[corner].min() > 200
+        assert frame.image.mean() < 40
+
+
+def test_a_replay_takes_a_recording_as_it_is(tmp_path: Path, video: Path) -> None:
+    """The keys about the camera are not about a recording."""
+    config, drawn = tmp_path / "door.toml", tmp_path / "drawn.mp4"
+    config.write_text("[source]\nuri = 'picamera2:'\nrotation = 90\nexposure = 8000\n" + LINE)
+    replay_recording(str(video), Options(), config_path=config, outputs=Outputs(annotated=drawn))
+
+    assert (64, 48) == open_source(SourceConfig(uri=str(drawn))).size
+
+
+def test_a_turned_camera_is_a_camera(capture: FakeCapture) -> None:
+    """What was dropped is still told, and closing closes it."""
+    with TurnedSource(CameraSource("cam", capture, Clock(), stall=5), 180) as source:
+        frames = iter(source)
+        next(frames)
+        capture.shutter(4)
+        next(frames)
+
+        assert (3, True) == (source.dropped, source.live)
+        capture.end()
+
+    assert capture.released
 
 
 @pytest.mark.parametrize(

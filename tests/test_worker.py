@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from edge import worker_child
 from edge.restarts import RestartRule, Restarts
-from edge.worker import PROTOCOL, Worker, WorkerError
+from edge.worker import CHILD, PROTOCOL, Worker, WorkerError
 
 ECHO = """
 def serve(channel, options):
@@ -128,6 +128,37 @@ def test_kill_nine_is_told(tmp_path: Path) -> None:
 
         with pytest.raises(WorkerError, match="ended by signal 9"):
             worker.receive(20.0)
+
+
+def test_sigterm_is_for_the_parent(tmp_path: Path) -> None:
+    """Who stops the service tells all its processes; the child works on until its input ends."""
+    with start(tmp_path) as worker:
+        worker.greet(20.0)
+        os.kill(worker.pid, signal.SIGTERM)
+        worker.send({"a": 1}, None, 20.0)
+        assert {"a": 1} == dict(worker.receive(20.0).head)
+        begun = time.monotonic()
+        worker.finish(20.0)
+
+    assert time.monotonic() - begun < 10
+    assert gone(worker.pid)
+
+
+def test_a_backend_that_cannot_be_loaded_is_told(tmp_path: Path) -> None:
+    """What it misses is one message, with the interpreter that misses it."""
+    with start(tmp_path, "import no_such_library") as worker:
+        said = worker.receive(20.0).head
+
+    assert f"{sys.executable}: No module named 'no_such_library'" == said["error"]
+
+
+def test_the_standard_library_is_not_ours(tmp_path: Path) -> None:
+    """The child's own folder, which has a `types.py`, is not where its libraries come from."""
+    where = "def serve(channel, options):\n    import sys\n    channel.send({'path': sys.path})\n"
+    with start(tmp_path, where) as worker:
+        path = worker.receive(20.0).head["path"]
+
+    assert str(CHILD.parent) not in path
 
 
 def test_another_protocol_is_refused(tmp_path: Path) -> None:

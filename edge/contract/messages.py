@@ -26,6 +26,8 @@ SCHEMA = 1
 BASE = "headcount"
 ONLINE = "online"
 OFFLINE = "offline"
+OK = "ok"
+FALLBACK = "fallback"
 ALL_DEVICES = (f"{BASE}/+/availability", f"{BASE}/+/state", f"{BASE}/+/event")
 
 T = TypeVar("T")
@@ -119,7 +121,8 @@ class LineCount:
 class StateMessage:
     """The counts at `ts`. Totals never fall within an epoch; `seq` is the last crossing's.
 
-    `quality` says how far the counts can be trusted; `counting` is whether pictures come in.
+    `quality` says how far the counts can be trusted: `counting` is whether pictures come in,
+    `detector` is `ok`, or `fallback` while another device stands in for the stick.
     """
 
     in_total: int
@@ -131,7 +134,7 @@ class StateMessage:
     epoch: str  # 32 hex digits
     seq: int
     ts: datetime
-    quality: Mapping[str, bool] = field(default_factory=dict)
+    quality: Mapping[str, bool | str] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The payload."""
@@ -260,12 +263,13 @@ class HealthSnapshot:
     """How the device feels. None is "not known here", never zero.
 
     `throttled` names what the board reports (empty: all well), `outbox` counts the crossings
-    that wait for delivery, `versions` maps a package to its version.
+    that wait for delivery, `versions` maps a package to its version, `detector` is as in the
+    state's quality.
     """
 
     fps: float | None
     inference_ms: float | None
-    device: str | None  # what runs the detector: CPU, MYRIAD, ...
+    device: str | None  # what runs the detector now, and why it if that is a fall-back
     camera_age_s: float | None  # seconds since the last picture
     dropped: int  # pictures left out since the start
     temperature_c: float | None
@@ -275,6 +279,7 @@ class HealthSnapshot:
     outbox: int
     versions: Mapping[str, str]
     model: str | None
+    detector: str = OK  # or FALLBACK
 
     def to_json(self) -> str:
         """The payload."""
@@ -305,6 +310,7 @@ class HealthSnapshot:
             outbox=_count(data["outbox"]),
             versions=dict(data["versions"]),
             model=data["model"],
+            detector=str(data.get("detector", OK)),
         )
 
 

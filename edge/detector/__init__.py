@@ -6,14 +6,18 @@ to be trusted was decided before.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from edge.config import DetectorConfig
-from edge.contract.bundle import Bundle
+from edge.contract.bundle import Bundle, family
 from edge.detector.base import Detector
+from edge.detector.ncs import STICK, choose_device, open_stick
 from edge.detector.openvino import open_openvino
 from edge.detector.variant import Int8Support
-from edge.errors import DetectorError
 
-__all__ = ["Detector", "Int8Support", "open_detector"]
+__all__ = ["AUTO", "STICK", "Detector", "Int8Support", "open_detector"]
+
+AUTO = "auto"  # ours; OpenVINO's own AUTO chooses among its devices, of which a stick is none
 
 
 def open_detector(
@@ -35,10 +39,9 @@ def open_detector(
         DetectorError: there is no such device, or the model cannot be loaded on it.
     """
     settings = settings or DetectorConfig()
-    if settings.device.split(".")[0] == "MYRIAD":
-        raise DetectorError(
-            "device MYRIAD: the stick needs its worker, which this version does not have; "
-            "set detector.device to CPU"
-        )
     score = bundle.manifest.score if score is None else score
+    if settings.device == AUTO:
+        settings = replace(settings, device=choose_device(settings))
+    if family(settings.device) == STICK:
+        return open_stick(bundle, settings, score)
     return open_openvino(bundle, settings, score, support)

@@ -13,10 +13,12 @@ class Detector(ABC):
     """Finds heads or bodies.
 
     Attributes:
-        device: what runs it, for people.
+        device: what runs it, for people; of one that falls back, what runs it now.
+        fallback: whether that stands in for the device that was asked for, and why is in `device`.
     """
 
     device: str
+    fallback: bool = False
 
     @abstractmethod
     def detect(self, frames: Iterable[Frame]) -> Iterator[Sighting]:

@@ -66,6 +66,7 @@ class Publisher:
         self._told = ""
         self._connection: Connection | None = None
         self._stopping = threading.Event()
+        self._news = threading.Event()
         self._deadline = 0.0
         self._thread = threading.Thread(target=self._run, name="publisher", daemon=True)
 
@@ -85,8 +86,14 @@ class Publisher:
         """Begin; returns at once, also when the broker is away."""
         self._thread.start()
 
-    def wake(self) -> None:
-        """Look into the ledger now instead of in a moment; any thread may call it."""
+    def wake(self, *, health: bool = False) -> None:
+        """Look into the ledger now instead of in a moment; any thread may call it.
+
+        Args:
+            health: how the device feels has changed; publish that now, too.
+        """
+        if health:
+            self._news.set()
         connection = self._connection
         if connection is not None:
             connection.wake()
@@ -161,6 +168,7 @@ class Publisher:
             self._ledger,
             self._sent,
             status=self._status,
+            news=self._news,
             clock=self._clock,
             rhythm=self._rhythm,
         )

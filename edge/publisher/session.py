@@ -9,14 +9,16 @@ ledger.pending() --> sent, at most WINDOW rows --> ledger.acknowledge()
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
 from edge.contract.messages import (
     OFFLINE,
+    OK,
     ONLINE,
     Ack,
     CrossingMessage,
@@ -32,6 +34,8 @@ from edge.types import CountState
 
 WINDOW = 100  # crossings sent and not yet acknowledged
 CAMERA_SILENT_S = 5.0  # no picture for so long: nobody is counted now
+
+Quality = Mapping[str, bool | str]
 
 _POLL_S = 0.25  # without being woken
 _GOODBYE_S = 1.0
@@ -62,6 +66,7 @@ class Session:
         sent_up_to: dict[str, int],
         *,
         status: Callable[[], HealthSnapshot],
+        news: threading.Event,
         clock: Callable[[], datetime],
         rhythm: Rhythm,
     ) -> None:
@@ -77,8 +82,9 @@ class Session:
         self._cursor = 0  # id of the row sent last
         self._late = ledger.state(clock())  # what is in it was recorded before this session
         self._highest = 0  # id of the latest row ever sent in this session
-        self._published: tuple[CountState, bool] | None = None
-        self._counting = False
+        self._published: tuple[CountState, Quality] | None = None
+        self._quality: Quality = {"counting": False, "detector": OK}
+        self._news = news  # of the status
         self._health_due = time.monotonic()
         self._patience = rhythm.resend[0]
         self._heard = time.monotonic()
@@ -182,14 +188,17 @@ class Session:
             self._heard, self._patience = now, min(2 * self._patience, self._rhythm.resend[1])
 
     def _send_retained(self) -> None:
-        if time.monotonic() >= self._health_due and self._room():
+        due = self._news.is_set() or time.monotonic() >= self._health_due
+        if due and self._room():
+            self._news.clear()
             self._health_due = time.monotonic() + self._rhythm.health
             health = replace(self._status(), outbox=self._ledger.backlog())
             age = health.camera_age_s
-            self._counting = age is not None and age < CAMERA_SILENT_S
+            counting = age is not None and age < CAMERA_SILENT_S
+            self._quality = {"counting": counting, "detector": health.detector}
             self._publish(self._topics.health, health.to_json(), retain=True)
         now = self._clock()
-        current = self._ledger.state(now), self._counting
+        current = self._ledger.state(now), self._quality
         if current != self._published and self._room():
             self._published = current
             self._publish(self._topics.state, _state_message(*current, now).to_json(), retain=True)
@@ -218,7 +227,7 @@ class Session:
         self._in_flight[mid] = row
 
 
-def _state_message(state: CountState, counting: bool, now: datetime) -> StateMessage:
+def _state_message(state: CountState, quality: Quality, now: datetime) -> StateMessage:
     return StateMessage(
         in_total=state.in_total,
         out_total=state.out_total,
@@ -231,7 +240,7 @@ def _state_message(state: CountState, counting: bool, now: datetime) -> StateMes
         epoch=state.epoch,
         seq=state.seq,
         ts=now,
-        quality={"counting": counting},
+        quality=quality,
     )
 
 

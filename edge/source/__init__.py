@@ -7,11 +7,13 @@ What to do then is left to the caller: the service ends and is started again.
 from __future__ import annotations
 
 from edge.config import SourceConfig
-from edge.errors import CallError, SourceError
+from edge.errors import CallError
 from edge.source.base import Clock, Source
 from edge.source.file import FileSource
+from edge.source.picamera import open_picamera
 from edge.source.rtsp import open_rtsp, without_password
 from edge.source.scene import SceneSource, open_scene
+from edge.source.turned import TurnedSource
 from edge.source.v4l2 import open_v4l2
 
 __all__ = ["Clock", "SceneSource", "Source", "open_source"]
@@ -32,20 +34,25 @@ def open_source(
         SourceError: there is no such video or camera, or it gives no pictures.
     """
     clock = clock or Clock()
-    kind, colon, rest = settings.uri.partition(":")
     if not settings.uri:
-        raise CallError("no source: give a video, v4l2:N, rtsp://… or scene:SEED")
-    if kind in ("rtsp", "rtsps") and colon:
-        return open_rtsp(settings, clock)
-    if kind == "v4l2" and colon:
-        return open_v4l2(settings, clock)
-    if kind == "scene" and colon:
-        return open_scene(settings, clock if paced else None)
-    if kind == "picamera2" and colon:
-        raise SourceError(
-            f"{settings.uri}: the Pi's own camera needs the camera worker, which this version "
-            "does not have; use a USB camera (v4l2:0) or a network camera (rtsp://…)"
-        )
-    if rest.startswith("//"):
+        raise CallError("no source: give a video, v4l2:N, picamera2:, rtsp://… or scene:SEED")
+    kind = settings.uri.partition(":")[0] if ":" in settings.uri else ""
+    if settings.exposure and kind != "picamera2":
+        raise CallError("source.exposure is for picamera2: alone; leave it out")
+    source = _open(kind, settings, clock, paced=paced)
+    return TurnedSource(source, settings.rotation) if settings.rotation else source
+
+
+def _open(kind: str, settings: SourceConfig, clock: Clock, *, paced: bool) -> Source:
+    match kind:
+        case "rtsp" | "rtsps":
+            return open_rtsp(settings, clock)
+        case "v4l2":
+            return open_v4l2(settings, clock)
+        case "picamera2":
+            return open_picamera(settings, clock)
+        case "scene":
+            return open_scene(settings, clock if paced else None)
+    if "://" in settings.uri:
         raise CallError(f"{without_password(settings.uri)}: no such kind of source; use rtsp://…")
     return FileSource(settings, clock if paced else None)
