@@ -44,15 +44,17 @@ inferences on this machine's CPU in one run in which all networks take turns; MA
 are shares of the dense network's. The last column is the AP50 of "cluster pruning, ours" minus that
 of the row, with the 95 % interval of a bootstrap in which both see the same pictures. An interval
 with 0 in it is called a tie. Where a latency is off the target, it was chosen while the machine
-was busier than in the run that is shown; "not run" is said of what was not run yet.
+was busier than in the run that is shown, and a row with less time than ours is at a disadvantage by
+that much; "not run" is said of what was not run yet.
 
 ![AP50 against latency and against multiply-accumulates](figures/pruning.png)
 
 ## At the size of a door
 
 Recipe `small` from the result of `doors` ("dense", the shipped detector), at 352x256, which is as
-many pixels as 300x300; printed by `python benchmarks/headline.py`. The pruned one is not shipped:
-with equal settings it counts 8 of 14 on bus_overhead, the dense one 11 (`benchmarks/scores.py`).
+many pixels as 300x300; printed by `python benchmarks/headline.py`, on a faster machine than the
+comparison. The pruned one is not shipped: with equal settings it counts 8 of 14 on bus_overhead, the
+dense one 11 (`benchmarks/scores.py`).
 
 {headline}
 

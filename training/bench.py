@@ -33,6 +33,7 @@ from training.data.cache import Picture, load_pictures
 from training.data.heads import read_heads
 from training.data.statistics import normalised
 from training.device import open_device
+from training.engine import round_to_half
 from training.evaluate import Detect, Judged, average_precision, judge, torch_detector
 from training.fitting import Materials, load_materials, train
 from training.models.graph import convert
@@ -168,6 +169,7 @@ def _int8_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
     if not parent.exists():
         raise DataError(f"{parent}: is missing; run the arm {arm.int8} first")
     trained = restore(parent)
+    round_to_half(trained.net)  # as the end of a fit for a bundle does; its file has FP16 weights
     pictures = calibration_pictures(contest.materials.pools, trained.recipe, seed=seed)
     int8 = quantise(export(trained.net), pictures)
     folder = contest.out / f"{arm.name}-{seed}"

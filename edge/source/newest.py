@@ -26,7 +26,7 @@ class NewestSource(Source):
         frames: every frame as it comes; closed at the end. A SourceError that ends it is given to
             the consumer after the last frame.
         fps: as the camera states it.
-        stall: seconds to wait for a frame; None where `frames` itself knows when to give up.
+        stall: seconds to wait for a frame.
         stop: asks `frames` to end, from any thread; nothing where it cannot be asked.
 
     Raises:
@@ -41,7 +41,7 @@ class NewestSource(Source):
         frames: Generator[Frame],
         fps: float,
         *,
-        stall: float | None = None,
+        stall: float,
         stop: Callable[[], None] = lambda: None,
     ) -> None:
         self.name = name

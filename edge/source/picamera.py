@@ -32,6 +32,7 @@ from edge.source.newest import NewestSource
 from edge.types import Frame, Image
 
 _FPS = 30.0  # Picamera2's own choice for video
+_BEYOND = 3  # times the patience: then our own thread is stuck, as in starting from a dead disk
 _PAUSES = RestartRule(limit=1000, window_s=60.0, first_s=0.1, most_s=1.0)
 
 _log = logging.getLogger(__name__)
@@ -81,8 +82,15 @@ def open_picamera(
             f"source.exposure {settings.exposure} is longer than 1/{fps:g} s; set source.fps to "
             f"{1e6 / settings.exposure:.3g} or less, or a shorter exposure"
         )
-    pictures = _Pictures(settings, number, clock, patience or Patience())
-    source = NewestSource(pictures.name, pictures.frames(), fps, stop=pictures.stop)
+    patience = patience or Patience()
+    pictures = _Pictures(settings, number, clock, patience)
+    source = NewestSource(
+        pictures.name,
+        pictures.frames(),
+        fps,
+        stall=_BEYOND * patience.give_up,
+        stop=pictures.stop,
+    )
     source.fps = pictures.fps
     return source
 

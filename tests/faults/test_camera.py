@@ -15,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -99,14 +99,12 @@ def children() -> list[int]:
     return sorted(found)
 
 
-def hit(number: int) -> Callable[[], None]:
-    """Send the camera's child a signal."""
-
-    def send() -> None:
-        for pid in children():
-            os.kill(pid, number)
-
-    return send
+def hit(number: int) -> None:
+    """Send the camera's child a signal, once it is itself and no longer a copy of us."""
+    for pid in children():
+        with contextlib.suppress(OSError):
+            if b"camera_worker" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                os.kill(pid, number)
 
 
 BLOCK, CRASH, BREAK = {"capture": "block"}, {"capture": "crash"}, {"capture": "EIO"}
@@ -142,7 +140,7 @@ def test_pictures_come_again(tmp_path: Path, orders: dict[str, Any]) -> None:
 def test_pictures_come_again_after_a_signal(tmp_path: Path, number: int) -> None:
     """Somebody kills the child, or holds it."""
     with viewed(PiCamera.build(tmp_path), HASTY) as viewer:
-        hit(number)()
+        hit(number)
         struck = time.monotonic()
 
         assert viewer.sees(struck + 0.1, RETURN_S) is not None
@@ -251,7 +249,7 @@ def survives(faults: list[tuple[str, float]], folder: Path) -> None:
     with viewed(camera, patience) as viewer:
         for name, lasts in faults:
             if name in SIGNALS:
-                hit(SIGNALS[name])()
+                hit(SIGNALS[name])
             else:
                 camera.order(**FAULTS[name])
             time.sleep(lasts)
