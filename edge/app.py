@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import logging
+import os
 import signal
 import threading
 import time
@@ -22,6 +23,7 @@ from edge.detector import Detector, open_detector
 from edge.errors import ConfigError
 from edge.health import HealthMeter
 from edge.ledger import Ledger, LocalDay
+from edge.notify import Heartbeat, Systemd
 from edge.pipeline import Corridor, Step
 from edge.publisher import Publisher
 from edge.source import Source, open_source
@@ -46,10 +48,12 @@ def run(path: Path | None) -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
+    systemd = Systemd.of(os.environ)
+    systemd.tell("STATUS=opening the source")
     with open_source(config.source, paced=True) as source:
         # A camera that is stuck gives no frame at which the stop would be seen.
         threading.Thread(target=_close_at, args=(stop, source), daemon=True).start()
-        serve(config, source, stop)
+        serve(config, source, stop, systemd=systemd)
 
 
 def _close_at(stop: threading.Event, source: Source) -> None:
@@ -63,6 +67,7 @@ def serve(
     stop: threading.Event,
     *,
     watch: Callable[[Step], None] | None = None,
+    systemd: Systemd | None = None,
 ) -> None:
     """Count a source into the ledger and tell the broker.
 
@@ -71,7 +76,10 @@ def serve(
         source: the pictures; counting ends with them.
         stop: set it to end earlier.
         watch: sees every step, after its crossings are in the ledger.
+        systemd: is told how it goes; nobody without it.
     """
+    systemd = systemd or Systemd()
+    systemd.tell("STATUS=loading the detector")
     bundle = choose_bundle(config.detector, must_be_trusted=True)
     score = bundle.manifest.score if config.detector.score is None else config.detector.score
     corridor = build_corridor(config.lines, config.counting, score, source.size)
@@ -89,8 +97,10 @@ def serve(
         )
         meter = HealthMeter(config.ledger.path, detector, bundle.manifest)
         publisher = _publisher(stack, config, ledger, meter)
-        service = _Service(corridor, ledger, publisher, meter, watch)
+        heart = Heartbeat(systemd, ledger.check)
+        service = _Service(corridor, ledger, publisher, meter, heart, watch)
         service.count(detector, _until(stop, source))
+        systemd.tell("STOPPING=1", "STATUS=delivering the last crossings")
         if publisher is not None:
             publisher.drain(DRAIN_S)
 
@@ -104,12 +114,14 @@ class _Service:
         ledger: Ledger,
         publisher: Publisher | None,
         meter: HealthMeter,
+        heart: Heartbeat,
         watch: Callable[[Step], None] | None,
     ) -> None:
         self._corridor = corridor
         self._ledger = ledger
         self._publisher = publisher
         self._meter = meter
+        self._heart = heart
         self._watch = watch
 
     def count(self, detector: Detector, frames: Iterable[Frame]) -> None:
@@ -124,6 +136,7 @@ class _Service:
             step = self._corridor.step(sighting)
             self._record(step.crossings, frame)
             self._meter.note(sighting, time.monotonic())
+            self._heart.beat()
             if self._watch is not None:
                 self._watch(step)
         if frame is not None:

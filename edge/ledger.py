@@ -207,6 +207,22 @@ class Ledger:
             "out_total": out_total,
         }
 
+    def check(self) -> None:
+        """Write what is written already, to know before a crossing comes that one can be.
+
+        For the thread that records.
+
+        Raises:
+            LedgerError: it could not be written.
+        """
+        with (
+            self._recorder_lock,
+            ledger_file.told(self._path),
+            ledger_file.transaction(self._recorder) as db,
+        ):
+            db.execute("UPDATE ledger SET seq = seq + 1")
+            db.execute("UPDATE ledger SET seq = seq - 1")  # a row that never changed is not written
+
     def state(self, utc: datetime) -> CountState:
         """The counts; `utc`, the wall clock now, says which day is today.
 

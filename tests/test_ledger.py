@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import resource
 import sqlite3
 import tempfile
 import threading
@@ -232,6 +233,24 @@ def test_a_full_disk_raises_and_counts_nothing_twice(path: Path) -> None:
 
     assert last == kept
     assert last.seq + 1 == next_one.seq == next_one.in_total
+
+
+def test_a_check_knows_a_full_disk_before_a_crossing_comes(path: Path) -> None:
+    """A file that cannot grow fails the check with the mend; one that can is as it was."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Ledger.open(path) as ledger:
+        before = ledger.record(crossing(), NOON)
+        ledger.check()
+        written = path.with_name(f"{path.name}-wal").stat().st_size
+        resource.setrlimit(resource.RLIMIT_FSIZE, (written, hard))
+        try:
+            with pytest.raises(LedgerError, match="disk"):
+                ledger.check()
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        ledger.check()
+
+        assert before == ledger.state(NOON)
 
 
 def test_a_large_file_drops_delivered_crossings_only(path: Path) -> None:

@@ -60,6 +60,13 @@ def test_the_wheel_carries_the_sticks_installer(wheel: Path) -> None:
     assert {"deploy/install-ncs.sh", "deploy/udev/97-headcount-ncs.rules"} <= names
 
 
+def test_the_wheel_carries_the_units(wheel: Path) -> None:
+    """The service's unit and its drop-in lie beside the installers, as in the checkout."""
+    with zipfile.ZipFile(wheel) as archive:
+        for name in ("headcount.service", "headcount-debug.conf"):
+            assert (ROOT / "systemd" / name).read_bytes() == archive.read(f"deploy/systemd/{name}")
+
+
 @pytest.mark.timeout(600)
 def test_the_wheel_runs_the_demo_elsewhere(elsewhere: Path, tmp_path: Path) -> None:
     """`headcount demo --seconds 20` from the wheel counts as true, far from any checkout."""

@@ -1,0 +1,84 @@
+"""The systemd units: whole, as closed as promised, and true to the program that they start."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from edge.cli import build_parser
+from edge.source.picamera import Patience
+from tests.conftest import ROOT
+
+UNIT = ROOT / "systemd" / "headcount.service"
+DEBUG = ROOT / "systemd" / "headcount-debug.conf"
+PROGRAM = "/opt/headcount/bin/headcount"
+
+
+def analyze(*arguments: object) -> subprocess.CompletedProcess[str]:
+    """Run systemd-analyze without a systemd that runs."""
+    program = shutil.which("systemd-analyze")
+    if program is None:
+        pytest.skip("no systemd-analyze on PATH (Debian: systemd)")
+    command = [program, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def setting(name: str) -> str:
+    """The last value that the unit gives to a setting."""
+    return re.findall(rf"^{name}=(.*)$", UNIT.read_text(), re.MULTILINE)[-1]
+
+
+def test_the_sandbox_is_closed() -> None:
+    """By systemd's own measure it is at 1.8 of 10 or below; what is open is named in the unit."""
+    done = analyze("security", "--offline=true", "--threshold=18", UNIT)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_the_gate_can_fail() -> None:
+    """The same question with a threshold that this unit cannot meet is answered with no."""
+    assert 0 != analyze("security", "--offline=true", "--threshold=10", UNIT).returncode
+
+
+@pytest.mark.parametrize("loosened", [False, True], ids=["as it is", "with the debug drop-in"])
+def test_systemd_understands_every_line(tmp_path: Path, loosened: bool) -> None:
+    """No setting is unknown or ignored; the program stands in for one that is installed."""
+    program = shutil.which("true")
+    unit = tmp_path / UNIT.name
+    unit.write_text(UNIT.read_text().replace(PROGRAM, str(program)))
+    if loosened:
+        folder = tmp_path / f"{UNIT.name}.d"
+        folder.mkdir()
+        (folder / DEBUG.name).write_text(DEBUG.read_text().replace(PROGRAM, str(program)))
+    done = analyze("verify", unit)
+
+    assert (0, "") == (done.returncode, done.stdout + done.stderr)
+
+
+@pytest.mark.parametrize("path", [UNIT, DEBUG], ids=lambda path: path.name)
+def test_the_command_is_one_that_exists(path: Path) -> None:
+    """What the unit starts is `headcount run` with a configuration, as the program takes it."""
+    command = re.findall(r"^ExecStart=(.+)$", path.read_text(), re.MULTILINE)[-1]
+    program, *arguments = shlex.split(command)
+    options = build_parser().parse_args(arguments)
+
+    assert PROGRAM == program
+    assert Path("/etc/headcount/headcount.toml") == options.config
+
+
+def test_the_watchdog_is_more_patient_than_the_camera() -> None:
+    """A camera that is started again ends the service with its own words, before systemd does."""
+    assert 3 / 4 * float(setting("WatchdogSec")) > Patience().give_up
+    assert float(setting("TimeoutStartSec")) > Patience().hello + Patience().first
+
+
+def test_a_door_never_gives_up() -> None:
+    """It is started again after every end but that of a wrong configuration, however often."""
+    assert "always" == setting("Restart")
+    assert "0" == setting("StartLimitIntervalSec")
+    assert "2" == setting("RestartPreventExitStatus")
