@@ -53,8 +53,8 @@ that much; "not run" is said of what was not run yet.
 
 Recipe `small` from the result of `doors` ("dense", the shipped detector), at 352x256, which is as
 many pixels as 300x300; printed by `python benchmarks/headline.py`, on a faster machine than the
-comparison. The pruned one is not shipped: with equal settings it counts 8 of 14 on bus_overhead, the
-dense one 11 (`benchmarks/scores.py`).
+comparison. The pruned one is not shipped: with equal settings it counts 8 of 14 on bus_overhead,
+the dense one 11 (`benchmarks/scores.py`).
 
 {headline}
 
