@@ -47,7 +47,7 @@ from edge.contract.bundle import Manifest, ModelInput
 from edge.detector import open_detector
 from edge.detector.openvino import scale_picture
 from edge.errors import CallError
-from edge.machine import Machine
+from edge.machine import Machine, kernel_text
 from edge.pipeline import Corridor
 from edge.scene import SCENE_LINE
 from edge.source import Source, open_source
@@ -257,25 +257,18 @@ def _model_of(manifest: Manifest, settings: DetectorConfig) -> dict[str, Any]:
 
 def _board(root: Path) -> str | None:
     """A board's own name, else that of the CPU."""
-    board = _text(root / "proc/device-tree/model").strip("\0 \n")
+    board = kernel_text(root / "proc/device-tree/model").strip("\0 \n")
     cpuinfo = root / "proc/cpuinfo"
     return board or _field(cpuinfo, "Model") or _field(cpuinfo, "model name")
 
 
 def _field(path: Path, name: str) -> str | None:
     """The value of the first line `name : value` of one of the kernel's files."""
-    for line in _text(path).splitlines():
+    for line in kernel_text(path).splitlines():
         key, _, value = line.partition(":")
         if key.strip() == name:
             return value.strip()
     return None
-
-
-def _text(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return ""
 
 
 def _felt(when: str, values: dict[str, Any]) -> str:

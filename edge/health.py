@@ -23,8 +23,6 @@ from edge.detector import Detector
 from edge.machine import Machine
 from edge.types import Sighting
 
-__all__ = ["HealthMeter", "Machine"]
-
 _WINDOW_S = 10.0
 
 

@@ -31,14 +31,14 @@ class Machine:
         """The warmest thermal zone."""
         found = []
         for zone in (self.root / "sys/class/thermal").glob("thermal_zone*/temp"):
-            text = _read(zone).strip()
+            text = kernel_text(zone).strip()
             if text.lstrip("-").isdigit():
                 found.append(int(text) / 1000)
         return max(found, default=None)
 
     def rss_mb(self) -> float | None:
         """Memory of this process, in MB (10^6 bytes)."""
-        for line in _read(self.root / "proc/self/status").splitlines():
+        for line in kernel_text(self.root / "proc/self/status").splitlines():
             if line.startswith("VmRSS:"):
                 return int(line.split()[1]) * 1024 / 1e6
         return None
@@ -72,8 +72,9 @@ def _flags(answer: str) -> tuple[str, ...] | None:
     return (*now, *since)
 
 
-def _read(path: Path) -> str:
+def kernel_text(path: Path) -> str:
+    """What the kernel says in one of its files; nothing where there is no such file."""
     try:
-        return path.read_text(encoding="ascii", errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""

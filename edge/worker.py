@@ -96,7 +96,7 @@ class Worker:
         *,
         clock: Callable[[], float] = time.monotonic,
     ) -> Self:
-        """Spawn a child; its first message is the hello, which `greet` waits for.
+        """Spawn a child; its first message is the hello, which is for `accept`.
 
         The child dies with the thread that calls this, so that it cannot outlive us: call it in
         one that lives as long as the worker is wanted.
@@ -126,14 +126,6 @@ class Worker:
             with contextlib.suppress(OSError):  # a user may have used up what all may have
                 fcntl.fcntl(pipe, fcntl.F_SETPIPE_SZ, _PIPE)
         return worker
-
-    def greet(self, within: float) -> Mapping[str, Any]:
-        """Wait for the hello of a fresh child, so many seconds.
-
-        Raises:
-            WorkerError: it does not come, or is of another protocol.
-        """
-        return self.accept(self.receive(within))
 
     def accept(self, message: Message) -> Mapping[str, Any]:
         """The hello's head, if this is one of our protocol.

@@ -15,6 +15,7 @@ import cv2
 import pytest
 
 from edge.scene import Scene
+from tests.processes import children, open_files
 
 ROOT = Path(__file__).parent.parent
 
@@ -52,6 +53,14 @@ def headcount(*arguments: object, timeout: float = 120.0) -> Outcome:
     command = [sys.executable, "-m", "edge.cli", *map(str, arguments)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, check=False)
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+@pytest.fixture
+def nothing_is_left() -> Iterator[None]:
+    """The test leaves no process, pipe or file behind."""
+    processes, files = children(), open_files()
+    yield
+    assert (processes, files) == (children(), open_files())
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,6 @@ tells by its score which frame was looked at, and by its height who looked.
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import time
@@ -202,14 +201,3 @@ def who(seen: Iterable[Look]) -> list[str]:
         if not turns or turns[-1] != look.by:
             turns.append(look.by)
     return turns
-
-
-def children() -> set[int]:
-    """Processes that we started and that are not reaped."""
-    text = Path(f"/proc/self/task/{os.getpid()}/children").read_text()
-    return set(map(int, text.split()))
-
-
-def open_files() -> int:
-    """How many files and pipes are open."""
-    return len(list(Path("/proc/self/fd").iterdir()))

@@ -26,7 +26,7 @@ from edge.detector.stick_link import BACKEND, State, StickError, StickLink, intr
 from edge.errors import DetectorError
 from edge.types import Frame
 from tests.conftest import ROOT
-from tests.sticks import CALM, QUICK, FakeStick, children, looks, open_files, script, tiny, who
+from tests.sticks import CALM, QUICK, FakeStick, looks, script, tiny, who
 from tests.sticks import frame as coloured
 from tests.test_detector import (
     ONE_THREAD,
@@ -38,16 +38,10 @@ from tests.test_detector import (
     table_graph,
 )
 
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
+
 PYTHON = Path(sys.executable)
 PATIENT_S = 30.0  # of a worker's start on a busy machine
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    """No test leaves a process, a pipe or a file behind."""
-    processes, files = children(), open_files()
-    yield
-    assert (processes, files) == (children(), open_files())
 
 
 @pytest.fixture

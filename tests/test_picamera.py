@@ -25,7 +25,7 @@ from edge.source.camera_child import BACKEND, CameraChild
 from edge.source.picamera import Patience, open_picamera, survey
 from edge.types import Frame, Image
 from tests.picameras import FPS, SIZE, PiCamera, taken
-from tests.test_worker import open_files
+from tests.processes import open_files
 
 UNTURN = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 

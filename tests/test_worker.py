@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 from edge import worker_child
 from edge.restarts import RestartRule, Restarts
 from edge.worker import CHILD, PROTOCOL, Worker, WorkerError
+from tests.processes import open_files
 
 ECHO = """
 def serve(channel, options):
@@ -54,15 +55,11 @@ def gone(pid: int) -> bool:
     return not Path(f"/proc/{pid}").exists()
 
 
-def open_files() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
 def test_what_is_sent_comes_back(tmp_path: Path) -> None:
     """The hello tells who is there; heads and arrays of every size go there and back unchanged."""
     rng = np.random.default_rng(1)
     with start(tmp_path, mood="fine") as worker:
-        hello = worker.greet(20.0)
+        hello = worker.accept(worker.receive(20.0))
         assert ("fine", worker.pid) == (hello["mood"], hello["pid"])
         for size in (0, 1, 7, 65_536, 3_000_000):
             sent = rng.integers(0, 256, size, np.uint8)
@@ -77,7 +74,7 @@ def test_what_is_sent_comes_back(tmp_path: Path) -> None:
 def test_nothing_is_waited_for_in_a_poll(tmp_path: Path) -> None:
     """A poll gives None until the message is whole."""
     with start(tmp_path) as worker:
-        worker.greet(20.0)
+        worker.accept(worker.receive(20.0))
         assert worker.poll() is None
         worker.send({"a": 1}, np.zeros(2_000_000, np.uint8), 20.0)
         until = time.monotonic() + 20
@@ -99,7 +96,7 @@ def test_a_useless_child_is_killed_and_told(tmp_path: Path, order: str, told: st
     """Silence, an exit and nonsense are each one line; no process and no pipe is left."""
     files = open_files()
     worker = start(tmp_path)
-    worker.greet(20.0)
+    worker.accept(worker.receive(20.0))
     worker.send({"do": order}, None, 20.0)
 
     with pytest.raises(WorkerError, match=told):
@@ -113,7 +110,7 @@ def test_a_useless_child_is_killed_and_told(tmp_path: Path, order: str, told: st
 def test_a_child_that_takes_nothing_is_given_up(tmp_path: Path) -> None:
     """Writing has a deadline, too: a hung child does not hang us once its pipe is full."""
     with start(tmp_path) as worker:
-        worker.greet(20.0)
+        worker.accept(worker.receive(20.0))
         worker.send({"do": "hang"}, None, 20.0)
 
         with pytest.raises(WorkerError, match=r"took no data for 0\.3 s"):
@@ -123,7 +120,7 @@ def test_a_child_that_takes_nothing_is_given_up(tmp_path: Path) -> None:
 def test_kill_nine_is_told(tmp_path: Path) -> None:
     """A child that somebody kills is told by its signal."""
     with start(tmp_path) as worker:
-        worker.greet(20.0)
+        worker.accept(worker.receive(20.0))
         os.kill(worker.pid, signal.SIGKILL)
 
         with pytest.raises(WorkerError, match="ended by signal 9"):
@@ -133,7 +130,7 @@ def test_kill_nine_is_told(tmp_path: Path) -> None:
 def test_sigterm_is_for_the_parent(tmp_path: Path) -> None:
     """Who stops the service tells all its processes; the child works on until its input ends."""
     with start(tmp_path) as worker:
-        worker.greet(20.0)
+        worker.accept(worker.receive(20.0))
         os.kill(worker.pid, signal.SIGTERM)
         worker.send({"a": 1}, None, 20.0)
         assert {"a": 1} == dict(worker.receive(20.0).head)
@@ -168,7 +165,7 @@ def test_another_protocol_is_refused(tmp_path: Path) -> None:
         start(tmp_path, other) as worker,
         pytest.raises(WorkerError, match="protocol 99, not 1"),
     ):
-        worker.greet(20.0)
+        worker.accept(worker.receive(20.0))
 
 
 def test_no_such_interpreter_is_told(tmp_path: Path) -> None:
@@ -200,7 +197,7 @@ import sys, time
 from pathlib import Path
 from edge.worker import Worker
 worker = Worker.start("echo", Path(sys.executable), Path(sys.argv[1]), {})
-worker.greet(20.0)
+worker.accept(worker.receive(20.0))
 worker.send({"do": "hang"}, None, 1.0)
 print(worker.pid, flush=True)
 time.sleep(1000)

@@ -179,8 +179,7 @@ def export(args: argparse.Namespace) -> int:
 
 
 def bundle(args: argparse.Namespace) -> int:
-    """Write an unsigned bundle."""
-    """Write a bundle; one that `--check ncs` was asked for is written only if a stick takes it.
+    """Write an unsigned bundle; with `--check ncs` only one that a stick takes.
 
     Without `--check`, nothing is compiled: what is exported here is of the form that sticks read,
     but whether their compiler takes it is then not known.

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge.machine import kernel_text
+
 ROOT = Path("/")
 
 VENDOR = "03e7"
@@ -58,15 +60,8 @@ def find_sticks(root: Path | None = None) -> tuple[Stick, ...]:
 
 def _read_stick(device: Path, root: Path) -> Stick | None:
     names = ("idVendor", "idProduct", "busnum", "devnum", "speed")
-    vendor, product, bus, number, speed = (_read(device / name) for name in names)
+    vendor, product, bus, number, speed = (kernel_text(device / name).strip() for name in names)
     if vendor != VENDOR or product not in KINDS or not (bus.isdigit() and number.isdigit()):
         return None
     node = root / "dev/bus/usb" / bus.zfill(3) / number.zfill(3)
     return Stick(product, node, int(speed) if speed.isdigit() else None)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="ascii", errors="replace").strip()
-    except OSError:  # an interface, or pulled out while we look
-        return ""

@@ -29,7 +29,7 @@ from edge.restarts import RestartRule
 from edge.source import Clock, Source
 from edge.source.picamera import Patience, open_picamera
 from tests.picameras import PiCamera, taken
-from tests.test_worker import open_files
+from tests.processes import children, open_files
 
 # As patient as a test can be; the defaults are tested where the time is the promise.
 HASTY = Patience(
@@ -87,16 +87,7 @@ def viewed(camera: PiCamera, patience: Patience | None = None) -> Iterator[Viewe
     assert not thread.is_alive()
     assert viewer.is_sound()
     assert files == open_files()
-    assert [] == children()
-
-
-def children() -> list[int]:
-    """This process's children, zombies too."""
-    found: set[int] = set()
-    for task in Path("/proc/self/task").iterdir():
-        with contextlib.suppress(OSError):  # a thread that has ended
-            found |= {int(pid) for pid in (task / "children").read_text().split()}
-    return sorted(found)
+    assert not children()
 
 
 def hit(number: int) -> None:

@@ -44,19 +44,14 @@ from edge.source import SceneSource
 from edge.source.base import Source
 from edge.types import Frame
 from tests.brokers import Listener
-from tests.sticks import QUICK, FakeStick, Look, children, frame, looks, open_files, tiny, who
+from tests.processes import children, open_files
+from tests.sticks import QUICK, FakeStick, Look, frame, looks, tiny, who
 from tests.test_ncs import PYTHON
+
+pytestmark = pytest.mark.usefixtures("nothing_is_left")
 
 RETURN_S = 5.0
 CPU_S = 10.0
-
-
-@pytest.fixture(autouse=True)
-def nothing_is_left() -> Iterator[None]:
-    """No fault leaves a process, a pipe or a file behind."""
-    processes, files = children(), open_files()
-    yield
-    assert (processes, files) == (children(), open_files())
 
 
 @pytest.fixture

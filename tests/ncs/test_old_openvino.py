@@ -106,7 +106,7 @@ def test_2021_4_compiles_for_the_stick() -> None:
         "config": {"VPU_MYRIAD_PLATFORM": "VPU_MYRIAD_2480"},
     }
     with Worker.start("worker", old_python(LAST_WITH_MYRIAD), BACKEND, {}) as worker:
-        worker.greet(START_S)
+        worker.accept(worker.receive(START_S))
         worker.send({"load": load}, None, START_S)
         told = worker.receive(START_S).head
 
