@@ -1,8 +1,9 @@
 """How long compiled models take: all in turn, round after round, on one device.
 
 In turn, because a shared machine is never as quiet in one minute as in the next: what disturbs a
-round disturbs all models of it. Which models, and what follows from their times, is left to
-others.
+round disturbs all models of it. Compiled several times and in several orders, because the same
+network is up to 3 % faster or slower by where its memory happens to lie and by who ran before it.
+Which models, and what follows from their times, is left to others.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from training.models.ssd import SSD
 
 Clock = Callable[[], float]  # seconds
 PRECISIONS = ("f32", "f16", "bf16")
+COMPILATIONS = 5  # among which the rounds of whole models are shared
 WARM_UP = 3  # rounds that are not counted
 FEWEST = 5  # rounds that are counted, however long they take
 
@@ -77,14 +79,24 @@ def measure(
 ) -> dict[str, Timing]:
     """Time whole models, one after the other in each round.
 
+    Args:
+        models: what is timed, by name.
+        device, precision, threads: of `Settings`.
+        rounds: inferences of each, shared among `COMPILATIONS`: at least `FEWEST` for each of them.
+        clock: gives seconds.
+
     Raises:
         CallError: no such precision.
         DetectorError: a model cannot run on the device.
     """
-    settings = Settings(device, precision, threads)
-    requests = [start(compile_model(model, settings)) for model in models.values()]
-    times = interleave([r.infer for r in requests], rounds=rounds, clock=clock)
-    return dict(zip(models, summarise(times), strict=True))
+    settings, names = Settings(device, precision, threads), list(models)
+    each = math.ceil(rounds / COMPILATIONS)
+    times = np.empty((COMPILATIONS, max(each, FEWEST), len(names)))
+    for number, found in enumerate(times):
+        order = np.random.default_rng(number).permutation(len(names))
+        requests = [start(compile_model(models[names[k]], settings)) for k in order]
+        found[:, order] = interleave([r.infer for r in requests], rounds=each, clock=clock)
+    return dict(zip(names, summarise(times.reshape(-1, len(names))), strict=True))
 
 
 def measure_nets(
