@@ -10,8 +10,11 @@ import getpass
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
+from deploy.door import open_door
+from deploy.installing import default_program, install, readable
 from edge import __version__
 from edge.contract.bundle import read_bundle, write_file
 from edge.contract.signature import generate_key_pair, load_private_key, sign_bundle, trust
@@ -45,6 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
     verify.add_argument("bundle", type=Path)
     verify.add_argument("--trusted", type=Path, required=True, help="folder of public keys (*.pub)")
     verify.set_defaults(verb=_verify)
+    _add_install(verbs.add_parser("install", help="install headcount on a door, over ssh"))
     for verb in (keygen, sign):
         verb.add_argument(
             "--passphrase-file",
@@ -52,6 +56,16 @@ def build_parser() -> argparse.ArgumentParser:
             help="first line is the passphrase; without it you are asked, empty for none",
         )
     return parser
+
+
+def _add_install(install: argparse.ArgumentParser) -> None:
+    install.add_argument("host", help="NAME or USER@NAME, as ssh takes it")
+    install.add_argument(
+        "options", nargs=argparse.REMAINDER, metavar="[OPTION ...]",
+        help="--program and --password-file name files here (default: this version, none); "
+        "all others are those of install.sh, as --source and --broker, see docs/install.md",
+    )  # fmt: skip
+    install.set_defaults(verb=_install)
 
 
 def _keygen(options: argparse.Namespace) -> int:
@@ -86,6 +100,21 @@ def _verify(options: argparse.Namespace) -> int:
     manifest = bundle.manifest
     print(f"{manifest.name} {manifest.version} ({bundle.sha256[:12]}): signed by {found.key_id}")
     return 0
+
+
+def _install(options: argparse.Namespace) -> int:
+    ours = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    ours.add_argument("--program", default="")
+    ours.add_argument("--password-file", type=Path)
+    given, others = ours.parse_known_args(options.options)
+    password = given.password_file and readable(given.password_file)
+    program: Path | str = given.program
+    if given.program.endswith(".whl"):
+        program = readable(Path(given.program))
+    with ExitStack() as stack:
+        door = stack.enter_context(open_door(options.host))
+        program = program or stack.enter_context(default_program())
+        return install(door, program, password, others)
 
 
 def _passphrase(path: Path | None, *, twice: bool) -> str | None:

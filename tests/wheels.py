@@ -2,26 +2,26 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+from deploy.installing import copy_checkout
 from tests.conftest import ROOT
 
-PARTS = ("pyproject.toml", "README.md", "LICENSE", "edge", "training", "deploy")
 
+def build_wheel(folder: Path, change: Callable[[Path], None] | None = None) -> Path:
+    """Build the wheel into `folder`, from a copy, so that the checkout stays as it is.
 
-def build_wheel(folder: Path) -> Path:
-    """Build the wheel into `folder`, from a copy, so that the checkout stays as it is."""
+    Args:
+        folder: empty.
+        change: makes another program of the copy.
+    """
     copy = folder / "checkout"
-    copy.mkdir()
-    for name in PARTS:
-        source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, copy / name, ignore=shutil.ignore_patterns("__pycache__"))
-        else:
-            shutil.copy(source, copy / name)
+    copy_checkout(ROOT, copy)
+    if change is not None:
+        change(copy)
     built = subprocess.run(
         [sys.executable, "-m", "build", "--wheel", "--outdir", str(folder), str(copy)],
         capture_output=True,
