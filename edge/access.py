@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -66,6 +67,14 @@ class Access:
         )
 
 
+def can_all_read(path: Path) -> bool:
+    """Whether every user of this machine may read a file, as far as its own mode says."""
+    try:
+        return bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:
+        return False
+
+
 def _no_address(url: str) -> CallError:
     return CallError(
         f"broker {url!r}: is no address; write mqtt://host[:port] or mqtts://host[:port]"
@@ -76,7 +85,9 @@ def _read_password(path: Path) -> str:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
+        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise BrokerError(
-            f"{path}: the broker's password cannot be read: {error}; see mqtt.password_file"
+            f"{path}: the broker's password cannot be read: {reason}; mend the file or "
+            "mqtt.password_file"
         ) from error
     return lines[0] if lines else ""

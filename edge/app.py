@@ -17,12 +17,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from edge import __version__
 from edge.assembly import build_corridor, choose_bundle, keep_score
+from edge.clock import ClockWatch, LocalDay
 from edge.config import Config, read_config
 from edge.detector import Detector, open_detector
 from edge.errors import ConfigError
 from edge.health import HealthMeter
-from edge.ledger import Ledger, LocalDay
+from edge.ledger import Ledger
 from edge.notify import Heartbeat, Systemd
 from edge.pipeline import Corridor, Step
 from edge.publisher import Publisher
@@ -95,14 +97,37 @@ def serve(
         detector = stack.enter_context(
             open_detector(bundle, config.detector, score=keep_score(score))
         )
+        _tell_start(config, source, ledger)
         meter = HealthMeter(config.ledger.path, detector, bundle.manifest)
         publisher = _publisher(stack, config, ledger, meter)
         heart = Heartbeat(systemd, ledger.check)
         service = _Service(corridor, ledger, publisher, meter, heart, watch)
         service.count(detector, _until(stop, source))
+        _log.info("stopping: %s", "told to stop" if stop.is_set() else "the source has ended")
         systemd.tell("STOPPING=1", "STATUS=delivering the last crossings")
         if publisher is not None:
             publisher.drain(DRAIN_S)
+        _tell_end(config, ledger)
+
+
+def _tell_start(config: Config, source: Source, ledger: Ledger) -> None:
+    state = ledger.state(datetime.datetime.now(datetime.UTC))
+    _log.info(
+        "headcount %s counts %s (%dx%d) over %s; until now in %d, out %d",
+        __version__,
+        source.name,
+        *source.size,
+        ", ".join(line.name for line in config.lines),
+        state.in_total,
+        state.out_total,
+    )
+
+
+def _tell_end(config: Config, ledger: Ledger) -> None:
+    state = ledger.state(datetime.datetime.now(datetime.UTC))
+    waiting = ledger.backlog() if config.mqtt.url else 0
+    rest = f"; {waiting} crossings wait for the broker in the ledger" if waiting else ""
+    _log.info("stopped: in %d, out %d%s", state.in_total, state.out_total, rest)
 
 
 class _Service:
@@ -123,6 +148,7 @@ class _Service:
         self._meter = meter
         self._heart = heart
         self._watch = watch
+        self._clock = ClockWatch()
 
     def count(self, detector: Detector, frames: Iterable[Frame]) -> None:
         """Count frames to their end; tracks that end with them are decided then."""
@@ -134,6 +160,7 @@ class _Service:
                 self._tell(device)
             frame = sighting.frame
             step = self._corridor.step(sighting)
+            self._clock.note(datetime.datetime.now(datetime.UTC), time.monotonic())
             self._record(step.crossings, frame)
             self._meter.note(sighting, time.monotonic())
             self._heart.beat()

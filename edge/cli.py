@@ -15,7 +15,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge import __version__, app, bench
+from edge import __version__, app, bench, journal
 from edge.assembly import choose_bundle
 from edge.config import PRECISIONS, Config, checked_line, read_config
 from edge.demo import demo
@@ -37,19 +37,15 @@ from edge.watch import watch
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb and return its exit code: 0 done, 1 the world is wrong, 2 the call is."""
     options = build_parser().parse_args(arguments)
-    logging.basicConfig(
-        level=logging.DEBUG if options.verbose else logging.INFO,
-        format="%(levelname)s %(message)s",
-        stream=sys.stderr,
-    )
+    journal.set_up(verbose=options.verbose)
     verb: Callable[[argparse.Namespace], int] = options.verb
     try:
         return verb(options)
     except HeadcountError as error:
-        print(f"headcount: {error}", file=sys.stderr)
+        journal.complain(str(error))
         return error.exit_code
     except KeyboardInterrupt:
-        print("headcount: stopped", file=sys.stderr)
+        journal.complain("stopped")
         return 1
     except BrokenPipeError:  # the reader of our output has gone: nobody is left to tell
         sys.stderr.close()

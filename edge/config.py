@@ -8,6 +8,7 @@ what is named here: a camera, a broker or a model that is missing is no fault of
 from __future__ import annotations
 
 import datetime
+import re
 import sys
 import tomllib
 import zoneinfo
@@ -273,9 +274,16 @@ def read_config(path: Path) -> Config:
     except FileNotFoundError as e:
         raise WorldError(f"{path}: no such configuration file") from e
     except OSError as e:
-        raise WorldError(f"{path}: cannot be read: {e.strerror}") from e
-    try:
-        return parse_config(content.decode("utf-8"), str(path))
+        raise WorldError(
+            f"{path}: cannot be read: {e.strerror}; give a file that this user may read"
+        ) from e
+    if b"\0" in content:
+        raise ConfigError(
+            f"{path}:{content[: content.index(0)].count(10) + 1}: holds zero bytes, as a file does "
+            "that was being written when the power was cut; write it anew"
+        )
+    try:  # some editors begin a file with a mark
+        return parse_config(content.decode("utf-8-sig"), str(path))
     except UnicodeDecodeError as e:
         raise ConfigError(f"{path}: is not UTF-8 text; save it as UTF-8") from e
 
@@ -288,8 +296,8 @@ def parse_config(content: str, name: str = "config") -> Config:
     """
     try:
         document = tomllib.loads(content)
-    except tomllib.TOMLDecodeError as e:
-        raise ConfigError(f"{name}: is not TOML: {e}") from e
+    except (ValueError, RecursionError) as e:  # not all that it raises is a TOMLDecodeError
+        raise _no_toml(name, content, e) from e
     reader = Reader(name, content)
     reader.refuse_unknown("", document, [*SECTIONS, "line"])
     sections: dict[str, Any] = {
@@ -297,6 +305,13 @@ def parse_config(content: str, name: str = "config") -> Config:
         for section, kind in SECTIONS.items()
     }
     return Config(**sections, lines=_lines(reader, document.get("line", [])))
+
+
+def _no_toml(name: str, content: str, error: Exception) -> ConfigError:
+    what, _, place = str(error).rpartition(" (at ")
+    digits = re.match(r"line (\d+), ", place)
+    line = int(digits[1]) if digits else content.rstrip().count("\n") + 1
+    return ConfigError(f"{name}:{line}: is not TOML: {what or error}; mend that line")
 
 
 def checked_line(line: Line) -> Line:

@@ -105,7 +105,10 @@ def choice(*values: int) -> Rule:
 def _path(value: object) -> Path:
     if not isinstance(value, str) or not value or "\0" in value:
         raise _not(value, "a path")
-    return Path(value).expanduser()
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as e:
+        raise _not(value, "a path below a home that there is") from e
 
 
 PATH = Rule("path", _path)
@@ -210,7 +213,9 @@ def _minutes(value: str) -> int | None:
 
 
 def _is_number(value: object) -> TypeGuard[int | float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return False
+    return isinstance(value, int) or math.isfinite(value)
 
 
 def as_toml(value: object) -> str:

@@ -23,14 +23,16 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from edge import ledger_file
-from edge.config import SiteConfig
+from edge import clock, ledger_file
+from edge.clock import LocalDay
 from edge.contract.messages import format_utc, parse_utc
 from edge.identity import boot_identity, machine_identity
+from edge.reserve import Reserve
 from edge.types import CountState, Crossing, Direction, LineTotals
 
 _INSERT = """
@@ -56,30 +58,11 @@ class OutboxRow:
     line: str
     direction: str
     ts: datetime
-    ts_source: str  # frame: the picture's clock; ledger: that of the moment of writing
+    ts_source: str  # frame: the picture's clock; ledger: that of writing; unset: of a wrong clock
     track_s: float
     confidence: float
     in_total: int
     out_total: int
-
-
-@dataclass(frozen=True, slots=True)
-class LocalDay:
-    """When "today" begins at the site: `starts` after midnight in `zone` (None: the machine's)."""
-
-    zone: tzinfo | None = None
-    starts: timedelta = timedelta()
-
-    @classmethod
-    def at(cls, site: SiteConfig) -> LocalDay:
-        """The day of a configured site."""
-        starts = timedelta(hours=site.day_starts.hour, minutes=site.day_starts.minute)
-        return cls(site.zone(), starts)
-
-    def of(self, moment: datetime) -> str:
-        """The day, as 2026-11-20, that a moment belongs to."""
-        wall = moment.astimezone(self.zone).replace(tzinfo=None)
-        return (wall - self.starts).date().isoformat()
 
 
 class Ledger:
@@ -95,14 +78,18 @@ class Ledger:
         day: LocalDay,
         max_mb: float,
         boot: str,
+        reserve: Reserve,
     ) -> None:
         self._path = path
+        self._reserve = reserve
         self._file_lock = lock
         self._recorder, self._recorder_lock = recorder, threading.Lock()
         self._shared, self._shared_lock = shared, threading.Lock()
         self._day = day
         self._max_mb = max_mb
         self._boot = boot
+        # Holds what is counted while the clock is not set; a day that is, takes it over.
+        self._dayless = f"boot {boot}"
 
     @classmethod
     def open(
@@ -131,18 +118,19 @@ class Ledger:
             LedgerError: the folder cannot be written, or the file belongs to another program, to
                 a newer version or to a headcount that runs.
         """
+        path = path.absolute()
+        reserve = Reserve(path)
+        connect = partial(
+            ledger_file.connect_twice, path, tuple(lines), machine or machine_identity(), new_epoch
+        )
         with contextlib.ExitStack() as undo:
             lock = ledger_file.take_lock(path)
             undo.callback(os.close, lock)
-            recorder = ledger_file.open_sound(path, machine or machine_identity(), new_epoch)
-            undo.callback(recorder.close)
-            with ledger_file.told(path):
-                names = [(name,) for name in lines]
-                recorder.executemany("INSERT OR IGNORE INTO lines VALUES (?, 0, 0)", names)
-                shared = ledger_file.connect(path)
+            both = ledger_file.lasting(reserve, connect)
             undo.pop_all()
+        reserve.keep()
         day, boot = day or LocalDay(), boot or boot_identity()
-        return cls(path, lock, recorder, shared, day=day, max_mb=max_mb, boot=boot)
+        return cls(path, lock, *both, day=day, max_mb=max_mb, boot=boot, reserve=reserve)
 
     def __enter__(self) -> Ledger:
         return self
@@ -167,14 +155,16 @@ class Ledger:
         Raises:
             LedgerError: it could not be written, and no total includes it.
         """
+        with self._recorder_lock, ledger_file.told(self._path):
+            state = ledger_file.lasting(self._reserve, lambda: self._record(crossing, utc))
+        self._reserve.keep()
+        return state
+
+    def _record(self, crossing: Crossing, utc: datetime) -> CountState:
         ts = crossing.utc or utc
         into = int(crossing.direction is Direction.IN)
         step = (into, 1 - into)
-        with (
-            self._recorder_lock,
-            ledger_file.told(self._path),
-            ledger_file.transaction(self._recorder) as db,
-        ):
+        with ledger_file.transaction(self._recorder) as db:
             (head,) = db.execute(
                 "UPDATE ledger SET seq = seq + 1, in_total = in_total + ?,"
                 " out_total = out_total + ? RETURNING epoch, seq, in_total, out_total",
@@ -183,8 +173,18 @@ class Ledger:
             inserted = db.execute(_INSERT, self._row(crossing, ts, head))
             db.execute("INSERT INTO outbox VALUES (?)", (inserted.lastrowid,))
             db.execute(_ADD_TO_LINE, (crossing.line, *step))
-            db.execute(_ADD_TO_DAY, (self._day.of(ts), *step))
+            self._add_to_day(db, ts, step)
             return self._read_state(db, utc)
+
+    def _add_to_day(self, db: sqlite3.Connection, ts: datetime, step: tuple[int, int]) -> None:
+        if not clock.is_set(ts):
+            db.execute(_ADD_TO_DAY, (self._dayless, *step))
+            return
+        earlier = db.execute(
+            "DELETE FROM days WHERE name = ? RETURNING in_total, out_total", (self._dayless,)
+        ).fetchall()
+        for counts in (*earlier, step):
+            db.execute(_ADD_TO_DAY, (self._day.of(ts), *counts))
 
     def _row(
         self, crossing: Crossing, ts: datetime, head: tuple[str, int, int, int]
@@ -196,7 +196,7 @@ class Ledger:
             "line": crossing.line,
             "direction": crossing.direction.value,
             "ts": format_utc(ts),
-            "ts_source": "ledger" if crossing.utc is None else "frame",
+            "ts_source": _source_of(ts, crossing),
             "monotonic": float(crossing.t),
             "boot": self._boot,
             "frame": int(crossing.frame),
@@ -215,13 +215,19 @@ class Ledger:
         Raises:
             LedgerError: it could not be written.
         """
-        with (
-            self._recorder_lock,
-            ledger_file.told(self._path),
-            ledger_file.transaction(self._recorder) as db,
-        ):
+        with self._recorder_lock, ledger_file.told(self._path):
+            ledger_file.lasting(self._reserve, self._rewrite)
+        self._reserve.keep()
+
+    def _rewrite(self) -> None:
+        with ledger_file.transaction(self._recorder) as db:
             db.execute("UPDATE ledger SET seq = seq + 1")
             db.execute("UPDATE ledger SET seq = seq - 1")  # a row that never changed is not written
+
+    @property
+    def disk_full(self) -> bool:
+        """Whether the room that is kept for a full disk is used, or could not be kept."""
+        return self._reserve.spent
 
     def state(self, utc: datetime) -> CountState:
         """The counts; `utc`, the wall clock now, says which day is today.
@@ -236,10 +242,13 @@ class Ledger:
         epoch, seq, in_total, out_total = db.execute(
             "SELECT epoch, seq, in_total, out_total FROM ledger"
         ).fetchone()
-        today = db.execute(
-            "SELECT in_total, out_total FROM days WHERE name = ?", (self._day.of(utc),)
+        # When a clock is set, what was counted before it has no day until the next crossing.
+        today = self._day.of(utc) if clock.is_set(utc) else self._dayless
+        in_today, out_today = db.execute(
+            "SELECT coalesce(sum(in_total), 0), coalesce(sum(out_total), 0) FROM days"
+            " WHERE name IN (?, ?)",
+            (today, self._dayless),
         ).fetchone()
-        in_today, out_today = today or (0, 0)
         lines = db.execute("SELECT name, in_total, out_total FROM lines ORDER BY name").fetchall()
         return CountState(
             epoch=epoch,
@@ -282,7 +291,11 @@ class Ledger:
         Raises:
             LedgerError: the file cannot be written; they stay, and are sent again.
         """
-        with self._sharing() as db, ledger_file.transaction(db):
+        with self._sharing() as db:
+            return ledger_file.lasting(self._reserve, lambda: self._free(db, epoch, seq))
+
+    def _free(self, db: sqlite3.Connection, epoch: str, seq: int) -> int:
+        with ledger_file.transaction(db):
             # The bound on id keeps this short when much more waits than was acknowledged.
             freed = db.execute(
                 "DELETE FROM outbox WHERE id <= (SELECT id FROM crossings"
@@ -298,6 +311,12 @@ class Ledger:
     def _sharing(self) -> Iterator[sqlite3.Connection]:
         with self._shared_lock, ledger_file.told(self._path):
             yield self._shared
+
+
+def _source_of(ts: datetime, crossing: Crossing) -> str:
+    if not clock.is_set(ts):
+        return "unset"
+    return "ledger" if crossing.utc is None else "frame"
 
 
 def _outbox_row(row: Sequence[Any]) -> OutboxRow:

@@ -10,14 +10,17 @@ newer version is refused: it is sound, and somebody's.
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import logging
 import os
 import sqlite3
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 from edge.errors import LedgerError
+from edge.reserve import Reserve
 
 SCHEMA = 1
 
@@ -48,6 +51,12 @@ _MENDS = {
     sqlite3.SQLITE_IOERR: "check the disk, its space and its cable or card",
     sqlite3.SQLITE_BUSY: "end the other program that holds the file",
 }
+_READ_ONLY = (
+    "its file system is read-only, as it is after a fault of the disk or card; look at dmesg, then "
+    "reboot, which checks it; replace a card that does this again"
+)
+
+T = TypeVar("T")
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +80,30 @@ def open_sound(path: Path, machine: str | None, new_epoch: Callable[[], str]) ->
         db.close()
         raise
     return db
+
+
+def connect_twice(
+    path: Path, lines: Iterable[str], machine: str | None, new_epoch: Callable[[], str]
+) -> tuple[sqlite3.Connection, sqlite3.Connection]:
+    """Two connections: one to record, and one for all else.
+
+    Args:
+        path: of the file, made when missing.
+        lines: begin with zero totals where they are new.
+        machine, new_epoch: as for `open_sound`.
+
+    Raises:
+        LedgerError: it cannot be opened, or is not ours to open.
+    """
+    recorder = open_sound(path, machine, new_epoch)
+    try:
+        with told(path):
+            names = [(name,) for name in lines]
+            recorder.executemany("INSERT OR IGNORE INTO lines VALUES (?, 0, 0)", names)
+            return recorder, connect(path)
+    except BaseException:
+        recorder.close()
+        raise
 
 
 def connect(path: Path) -> sqlite3.Connection:
@@ -99,6 +132,23 @@ def transaction(db: sqlite3.Connection, mode: str = "IMMEDIATE") -> Iterator[sql
         raise
 
 
+def lasting(reserve: Reserve, write: Callable[[], T]) -> T:
+    """Do what writes. If the disk is full the reserve is given up for it, and it is done once more.
+
+    Args:
+        reserve: the ledger's.
+        write: a transaction, of which nothing is left where it fails.
+    """
+    try:
+        return write()
+    except (sqlite3.Error, LedgerError) as error:
+        # A log or an index that cannot grow is not always told as a full disk.
+        if _code(error) != sqlite3.SQLITE_FULL and not reserve.would_help():
+            raise
+    reserve.give_up()
+    return write()
+
+
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
     """Translate SQLite's errors into one line with the mend."""
@@ -119,6 +169,10 @@ def take_lock(path: Path) -> int:
         lock = os.open(path.with_name(path.name + ".lock"), os.O_RDWR | os.O_CREAT, 0o644)
     except OSError as error:
         mend = "make its folder writable for this user or set ledger.path"
+        if error.errno == errno.EROFS:
+            mend = _READ_ONLY
+        if error.errno == errno.ENOSPC:
+            mend = _MENDS[sqlite3.SQLITE_FULL]
         raise LedgerError(f"{path}: cannot be written: {error.strerror}; {mend}") from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -222,13 +276,28 @@ def _set_aside(path: Path) -> None:
         raise LedgerError(
             f"{path}: is damaged and cannot be set aside: {error.strerror}; move it away"
         ) from error
-    _log.error("%s: set aside as %s; counting begins anew at zero", path, aside.name)
+    _log.error(
+        "%s: set aside as %s; counting begins anew at zero; keep that file, or delete it",
+        path,
+        aside.name,
+    )
 
 
 def _translated(path: Path, error: sqlite3.Error) -> LedgerError:
     mend = _MENDS.get(_code(error), "move the file away if this stays")
+    if _is_read_only(path.parent):
+        mend = _READ_ONLY
     return LedgerError(f"{path}: counts cannot be read or written: {error}; {mend}")
 
 
-def _code(error: sqlite3.Error) -> int:
+def _is_read_only(folder: Path) -> bool:
+    """Asked by trying: one that a fault has made read-only is not always said to be."""
+    try:
+        os.close(os.open(folder, os.O_TMPFILE | os.O_WRONLY, 0o600))
+    except OSError as error:
+        return error.errno == errno.EROFS
+    return False
+
+
+def _code(error: Exception) -> int:
     return getattr(error, "sqlite_errorcode", 0) & 0xFF  # the upper bits tell details

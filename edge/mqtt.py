@@ -32,6 +32,10 @@ _GOODBYE_S = 1.0
 _NO_LIMIT = 65535  # messages in flight, where the broker names no limit
 _WRONG_VERSION = 0x84
 _ENTRY_DENIED = (0x86, 0x87)  # bad user name or password, not authorised
+_ENDS = {
+    MQTTErrorCode.MQTT_ERR_CONN_LOST: "it was cut",
+    MQTTErrorCode.MQTT_ERR_KEEPALIVE: "the broker has fallen silent",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +197,7 @@ class _Client(Client):
         reason = "closed"
         try:
             code = super().loop_forever(timeout, retry_first_connection)
-            reason = code.name if code else reason
+            reason = _ENDS.get(code, code.name) if code else reason
         except Exception as error:  # noqa: BLE001 - told as the reason of the loss
             reason = f"not understood: {error!r}"
             code = MQTTErrorCode.MQTT_ERR_PROTOCOL
@@ -270,7 +274,9 @@ def _await_answer(access: Access, inbox: _Inbox) -> int:
 def _unreachable(access: Access, error: Exception) -> BrokerError:
     reason = getattr(error, "strerror", None) or str(error)
     mend = "check that a broker runs there and that the network lets it through"
-    if "CERTIFICATE_VERIFY_FAILED" in str(error):
+    if "not yet valid" in str(error):
+        mend = "set the clock of this machine, see timedatectl, or wait until it is"
+    elif "CERTIFICATE_VERIFY_FAILED" in str(error):
         mend = "set mqtt.ca to the certificate of its issuer"
     return BrokerError(f"broker {access}: cannot be reached: {reason}; {mend}")
 

@@ -227,7 +227,7 @@ class Worker:
             try:
                 self._process.wait(_DYING_S)
             except subprocess.TimeoutExpired:  # Python reaps it later, when it starts another
-                _log.warning("%s: process %d does not die yet", self.name, self.pid)
+                _log.warning("%s: process %d hangs; if it stays, reboot", self.name, self.pid)
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()

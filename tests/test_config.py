@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import re
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -227,11 +228,11 @@ def test_mistake_names_file_line_and_mend(content: str, line: int, words: str) -
 
 
 def test_syntax_error_names_its_line(tmp_path: Path) -> None:
-    """What is not TOML: the parser's own word on the place is kept."""
+    """What is not TOML: the parser's word, with file and line as for any other mistake."""
     path = tmp_path / "door.toml"
     path.write_text("[source]\nuri = \n")
 
-    with pytest.raises(ConfigError, match=r"door\.toml: is not TOML: .*line 2"):
+    with pytest.raises(ConfigError, match=r"door\.toml:2: is not TOML: Invalid value; mend"):
         read_config(path)
 
 
@@ -245,6 +246,58 @@ def test_folder_instead_of_a_file(tmp_path: Path) -> None:
     """A folder cannot be read as a configuration."""
     with pytest.raises(WorldError, match="cannot be read"):
         read_config(tmp_path)
+
+
+def test_a_mark_at_the_beginning_is_passed_over(tmp_path: Path) -> None:
+    """Editors of Windows put three bytes before the text and end lines in their own way."""
+    path = tmp_path / "door.toml"
+    path.write_bytes(b"\xef\xbb\xbf[device]\r\nid = 'x'\r\n")
+
+    assert "x" == read_config(path).device.id
+
+
+def test_zero_bytes_of_a_power_cut_are_named(tmp_path: Path) -> None:
+    """A file that has its length but not its content: it is said what that comes from."""
+    path = tmp_path / "door.toml"
+    path.write_bytes(b"[device]\nid = '" + bytes(100))
+
+    with pytest.raises(ConfigError, match=r"door\.toml:2: holds zero bytes.*power"):
+        read_config(path)
+
+
+HOPELESS = {
+    "nested too deep": "x = " + 5000 * "[",
+    "number of too many digits": "x = " + 5000 * "9",
+    "number beyond all bounds": "[source]\nfps = " + 400 * "9",
+    "home of nobody": "[ledger]\npath = '~nobody-of-that-name/x'",
+    "time zone that is a folder": "[site]\ntimezone = 'Europe'",
+    "time zone of great length": "[site]\ntimezone = '" + 5000 * "x" + "'",
+}
+
+
+@pytest.mark.parametrize("content", HOPELESS.values(), ids=HOPELESS.keys())
+def test_what_makes_the_parser_itself_fail_is_a_mistake_too(content: str) -> None:
+    """Whatever stands there, it is a ConfigError with file and line."""
+    with pytest.raises(ConfigError, match=r"^door\.toml:\d+: [^\n]*$"):
+        parse_config(content, "door.toml")
+
+
+def test_a_file_cut_anywhere_is_a_smaller_one_or_a_mistake(tmp_path: Path) -> None:
+    """Each beginning of a file is read or refused with its line; only whole ones are read."""
+    path = tmp_path / "door.toml"
+    whole = FULL.encode()
+    read = set()
+    for length in range(len(whole) + 1):
+        path.write_bytes(whole[:length])
+        try:
+            read_config(path)
+        except ConfigError as error:
+            assert re.match(rf"{path}:\d+: [^\n]+$", str(error)), (length, str(error))
+        else:
+            read.add(length)
+
+    assert {0, len(whole)} < read
+    assert len(read) < len(whole) / 2
 
 
 def test_file_that_is_not_text(tmp_path: Path) -> None:

@@ -28,6 +28,8 @@ ONLINE = "online"
 OFFLINE = "offline"
 OK = "ok"
 FALLBACK = "fallback"
+FULL = "full"
+UNSET = "unset"
 ALL_DEVICES = (f"{BASE}/+/availability", f"{BASE}/+/state", f"{BASE}/+/event")
 
 T = TypeVar("T")
@@ -122,7 +124,9 @@ class StateMessage:
     """The counts at `ts`. Totals never fall within an epoch; `seq` is the last crossing's.
 
     `quality` says how far the counts can be trusted: `counting` is whether pictures come in,
-    `detector` is `ok`, or `fallback` while another device stands in for the stick.
+    `detector` is `ok`, or `fallback` while another device stands in for the stick; `disk` is `ok`,
+    or `full` where only what is kept for that is left; `clock` is `ok`, or `unset`, when "today"
+    is what was counted since the machine was switched on.
     """
 
     in_total: int
@@ -187,8 +191,9 @@ class CrossingMessage:
     """One person passed one line; the totals include this crossing.
 
     `ts_source` says whose wall clock `ts` is: `frame` the picture's, `ledger` that of the moment
-    of writing. The order is that of `seq`, never of `ts`. `replayed` marks a late or repeated
-    sending; (device, epoch, seq) tells repeats apart.
+    of writing, `unset` one that nobody had set, so that `ts` says nothing. The order is that of
+    `seq`, never of `ts`. `replayed` marks a late or repeated sending; (device, epoch, seq) tells
+    repeats apart.
     """
 
     TYPE: ClassVar[str] = "crossing"

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from edge.access import Access
+from edge.access import Access, can_all_read
 from edge.config import MqttConfig
 from edge.contract.messages import OFFLINE, HealthSnapshot, Topics
 from edge.errors import HeadcountError
@@ -37,7 +37,7 @@ class Publisher:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         rhythm: Rhythm | None = None,
     ) -> None:
-        """Read the password and check the names; nothing is sent yet.
+        """Check the names; nothing is sent yet.
 
         Args:
             device: the device's id, unlike that of every other device.
@@ -49,11 +49,11 @@ class Publisher:
 
         Raises:
             CallError: the address or the id is wrong.
-            BrokerError: the password cannot be read.
             LedgerError: the ledger cannot be read.
         """
-        self._access = Access.of_config(config)
-        self._version = self._access.protocol
+        self._config = config
+        self._version = config.protocol
+        Access.of_url(config.url)
         self._stores = config.stores
         self._topics = Topics(device)
         self._ledger = ledger
@@ -84,6 +84,9 @@ class Publisher:
 
     def start(self) -> None:
         """Begin; returns at once, also when the broker is away."""
+        secret = self._config.password_file
+        if secret and can_all_read(secret):
+            _log.warning("%s: everybody here can read the broker's password; chmod 600 it", secret)
         self._thread.start()
 
     def wake(self, *, health: bool = False) -> None:
@@ -142,8 +145,9 @@ class Publisher:
 
     def _connect_and_serve(self) -> None:
         """Return once all is said; raise when the connection is lost before."""
-        access = replace(self._access, protocol=self._version)
-        self._version = self._access.protocol  # until this version has proven itself again
+        # The password is read each time: one that is mended or changed needs no restart.
+        access = replace(Access.of_config(self._config), protocol=self._version)
+        self._version = self._config.protocol  # until this version has proven itself again
         connection = Connection.open(
             access,
             f"headcount-{self._topics.device}",
@@ -151,7 +155,13 @@ class Publisher:
             will=Will(self._topics.availability, OFFLINE),
         )
         self._version, self._told = connection.version, ""
-        _log.info("broker %s: connected with MQTT %s", access, connection.version)
+        waiting = self._ledger.backlog()
+        _log.info(
+            "broker %s: connected with MQTT %s, %d crossings wait for it",
+            access,
+            connection.version,
+            waiting,
+        )
         self._connection = connection
         try:
             self._serve(connection)

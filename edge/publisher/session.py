@@ -16,10 +16,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from edge.clock import is_set
 from edge.contract.messages import (
+    FULL,
     OFFLINE,
     OK,
     ONLINE,
+    UNSET,
     Ack,
     CrossingMessage,
     HealthSnapshot,
@@ -83,7 +86,7 @@ class Session:
         self._late = ledger.state(clock())  # what is in it was recorded before this session
         self._highest = 0  # id of the latest row ever sent in this session
         self._published: tuple[CountState, Quality] | None = None
-        self._quality: Quality = {"counting": False, "detector": OK}
+        self._quality: Quality = {}
         self._news = news  # of the status
         self._health_due = time.monotonic()
         self._patience = rhythm.resend[0]
@@ -151,10 +154,15 @@ class Session:
         try:
             ack = Ack.from_json(payload)
         except DataError as error:
-            _log.warning("%s: ignored: %s", topic, error)
+            _log.warning("%s: %s; ignored, see what its store is", topic, error)
             return
         if topic not in self._words or ack.seq > self._sent_up_to.get(ack.epoch, 0):
-            _log.warning("%s: ignored: %s %d was never sent", topic, ack.epoch, ack.seq)
+            _log.warning(
+                "%s: ignored: crossing %d of epoch %s was never sent; has another device this id?",
+                topic,
+                ack.seq,
+                ack.epoch,
+            )
             return
         word = self._words[topic]
         word[ack.epoch] = max(ack.seq, word.get(ack.epoch, 0))
@@ -193,15 +201,22 @@ class Session:
             self._news.clear()
             self._health_due = time.monotonic() + self._rhythm.health
             health = replace(self._status(), outbox=self._ledger.backlog())
-            age = health.camera_age_s
-            counting = age is not None and age < CAMERA_SILENT_S
-            self._quality = {"counting": counting, "detector": health.detector}
+            self._quality = self._judge(health)
             self._publish(self._topics.health, health.to_json(), retain=True)
         now = self._clock()
         current = self._ledger.state(now), self._quality
         if current != self._published and self._room():
             self._published = current
             self._publish(self._topics.state, _state_message(*current, now).to_json(), retain=True)
+
+    def _judge(self, health: HealthSnapshot) -> Quality:
+        age = health.camera_age_s
+        return {
+            "counting": age is not None and age < CAMERA_SILENT_S,
+            "detector": health.detector,
+            "disk": FULL if self._ledger.disk_full else OK,
+            "clock": OK if is_set(self._clock()) else UNSET,
+        }
 
     def _send_crossings(self) -> None:
         room = min(WINDOW - len(self._sent), self._room())

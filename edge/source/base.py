@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
@@ -10,6 +11,10 @@ from datetime import UTC, datetime
 from typing import Self
 
 from edge.types import Frame
+
+
+def _wait(seconds: float) -> None:
+    threading.Event().wait(seconds)  # time.sleep reckons wrongly where libfaketime sets the clock
 
 
 def _utc_now() -> datetime:
@@ -21,7 +26,7 @@ class Clock:
     """The clocks of the machine, or of a test."""
 
     monotonic: Callable[[], float] = time.monotonic
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = _wait
     utc: Callable[[], datetime] = _utc_now
 
 
