@@ -5,6 +5,8 @@
 # make ncs-tools   brings the compiler for the Movidius stick, which `--check ncs` asks
 # make test-ncs    the stick's file and worker on every OpenVINO of its time that can be had here
 # make test-arm64  as root: the wheel on a 64-bit ARM Debian that QEMU emulates; takes minutes
+# make test-install  as root: install.sh from a bare Debian with systemd, in a container; takes minutes
+#                    (DEBIAN_SUITE=bookworm|trixie)
 # TORCH=yes|no installs PyTorch for the training half or leaves it and its tests out;
 #              by default it is installed where a build without CUDA is offered
 
@@ -17,13 +19,13 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 TORCH_VERSION = $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test check proofs ncs-tools test-ncs test-arm64 clean
+.PHONY: demo test check proofs ncs-tools test-ncs test-arm64 test-install clean
 
 demo: .venv/demo.done
 	@$(BIN)/headcount demo --seconds $(SECONDS) --seed $(SEED)
 
 test: .venv/test-$(TORCH).done
-	$(BIN)/python -m pytest -m "not proof and not arm64"
+	$(BIN)/python -m pytest -m "not proof and not arm64 and not install"
 
 check: .venv/test-$(TORCH).done
 	$(BIN)/ruff format --check .
@@ -42,6 +44,9 @@ test-ncs: .venv/test-$(TORCH).done
 
 test-arm64: .venv/test-$(TORCH).done
 	nice $(BIN)/python -m pytest tests/arm64 -s
+
+test-install: .venv/test-$(TORCH).done
+	nice $(BIN)/python -m pytest tests/install -m install -s
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv

@@ -50,6 +50,7 @@ rule that lets headcount use the stick. A second run goes on from what is done.
   --prefix DIR        where it goes (/opt/headcount-ncs); the edge finds PREFIX/bin/python
   --python FILE       the Python 3.9 or 3.10 to build on; it is not changed
   --accept-new        believe a download whose checksum is not that of the first time
+  --rule-only         the udev rule alone, for a stick that may come
   --dry-run           say what would be done, change nothing
   --uninstall         remove PREFIX and the udev rule
   --help              this
@@ -71,6 +72,10 @@ main() {
     read_arguments "$@"
     if $uninstall; then
         remove_all
+        return
+    fi
+    if $rule_only; then
+        if $dry_run; then say "would install $rules/$RULE"; else install_rule; fi
         return
     fi
     know_machine
@@ -105,7 +110,7 @@ misuse() {
 # ---- the call and the machine
 
 read_arguments() {
-    runtime='' prefix=/opt/headcount-ncs python='' accept_new=false dry_run=false uninstall=false
+    runtime='' prefix=/opt/headcount-ncs python='' accept_new=false rule_only=false dry_run=false uninstall=false
     while (($#)); do
         case $1 in
         --runtime | --prefix | --python)
@@ -114,6 +119,7 @@ read_arguments() {
             shift
             ;;
         --accept-new) accept_new=true ;;
+        --rule-only) rule_only=true ;;
         --dry-run) dry_run=true ;;
         --uninstall) uninstall=true ;;
         --help) usage && exit 0 ;;
@@ -571,4 +577,5 @@ remove_all() {
 
 if [[ ${BASH_SOURCE[0]:-$0} == "$0" ]]; then
     main "$@"
+    exit # bash reads as it goes, and this file may be another by now
 fi

@@ -22,6 +22,7 @@ from pathlib import Path
 
 SUITE = "bookworm"  # glibc 2.36, Python 3.11: what Raspberry Pi OS of that name is made of
 MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
+WANTED = "python3,python3-venv,systemd"
 BINFMT = Path("/proc/sys/fs/binfmt_misc")
 RULE = Path("/usr/lib/binfmt.d/qemu-aarch64.conf")  # the line that Debian's QEMU brings
 CPU = "cortex-a72"  # of a Raspberry Pi 4
@@ -81,17 +82,18 @@ def emulated_door(kept: Path) -> Iterator[Door]:
     require()
     with _handler():
         door = Door(kept / SUITE)
-        if not (door.root / "unpacked").exists():
+        unpacked = door.root / "unpacked"
+        if not unpacked.exists() or unpacked.read_text() != WANTED:
             shutil.rmtree(door.root, ignore_errors=True)
             kept.mkdir(parents=True, exist_ok=True)
             _unpack(door)
-            (door.root / "unpacked").touch()
+            unpacked.write_text(WANTED)
         yield door
 
 
 def _unpack(door: Door) -> None:
-    wanted = ["--include=python3,python3-venv,python3-pip", "--variant=minbase", "--arch=arm64"]
-    _do(["debootstrap", "--foreign", *wanted, SUITE, str(door.root), MIRROR])
+    kind = [f"--include={WANTED}", "--variant=minbase", "--arch=arm64"]
+    _do(["debootstrap", "--foreign", *kind, SUITE, str(door.root), MIRROR])
     done = door.run("/debootstrap/debootstrap", "--second-stage", timeout=1800)
     if done.returncode != 0:
         raise MissingError(f"debootstrap's second stage: {_last(done)}")

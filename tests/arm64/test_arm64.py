@@ -1,4 +1,4 @@
-"""The wheel on 64-bit ARM: installed as on a Pi, examined, and counting as here.
+"""64-bit ARM: installed by install.sh as into an image for a Pi, examined, and counting as here.
 
 QEMU computes what a Cortex-A72 computes, some hundred times slower: right or wrong is seen here,
 how fast is not.
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from edge import __version__
 from edge.detections_file import RecordedDetections, read_detections
 from tests.arm64.emulated import Door, MissingError, emulated_door, require
 from tests.conftest import ROOT, headcount
@@ -24,6 +25,9 @@ pytestmark = [pytest.mark.arm64, pytest.mark.timeout(3600)]
 
 HEADCOUNT = "/opt/headcount/bin/headcount"
 SCENE = "scene:101:50"
+BROKER = "mqtt://broker.example"
+UNIT = "headcount.service"
+LEFT = ("opt/headcount", "etc/headcount", f"etc/systemd/system/{UNIT}", "usr/local/bin/headcount")
 CONFIG = """
 [source]
 uri = "scene:101:50"
@@ -80,16 +84,32 @@ def door(wheels: Path) -> Iterator[Door]:
 
 
 def _install(door: Door, wheels: Path) -> None:
-    place = door.root / "wheels"
-    subprocess.run(["rm", "-rf", place], check=True)
-    subprocess.run(["cp", "-r", wheels, place], check=True)
+    for source, place in ((wheels, "wheels"), (ROOT / "deploy", "deploy")):
+        subprocess.run(["rm", "-rf", door.root / place], check=True)
+        subprocess.run(["cp", "-r", "--no-dereference", source, door.root / place], check=True)
+    for left in LEFT:  # of an earlier run; the system itself is kept
+        subprocess.run(["rm", "-rf", door.root / left], check=True)
     (door.root / "door.toml").write_text(CONFIG)
-    for command in (
-        ("python3", "-m", "venv", "--clear", "/opt/headcount"),
-        ("/opt/headcount/bin/pip", "install", "--no-index", "--find-links", "/wheels", "headcount"),
-    ):
-        done = door.run(*command, timeout=1800)
-        assert 0 == done.returncode, done.stdout + done.stderr
+    (wheel,) = wheels.glob("headcount-*.whl")
+    offline = ("env", "PIP_NO_INDEX=1", "PIP_FIND_LINKS=/wheels")
+    what = ("--program", f"/wheels/{wheel.name}", "--source", SCENE, "--broker", BROKER)
+    options = ("--no-start", "--yes", "--id", "door", *what)
+    done = door.run(*offline, "bash", "/deploy/install.sh", *options, timeout=1800)
+    print(done.stdout)
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_an_image_is_ready_to_start(door: Door) -> None:
+    """`install.sh --no-start` on ARM: program, configuration and a unit that starts at boot."""
+    units = Path("etc/systemd/system")
+
+    assert (
+        f"headcount {__version__}"
+        == door.run("/usr/local/bin/headcount", "--version").stdout.strip()
+    )
+    assert (ROOT / "systemd" / UNIT).read_bytes() == (door.root / units / UNIT).read_bytes()
+    assert (door.root / units / "multi-user.target.wants" / UNIT).is_symlink()
+    assert BROKER in (door.root / "etc/headcount/headcount.toml").read_text()
 
 
 def test_doctor_finds_a_door_that_can_count(door: Door) -> None:

@@ -182,6 +182,20 @@ def test_a_dry_run_changes_nothing(place: Place, web: Web) -> None:
     assert re.search(rf"wheel {web.url}/{WHEEL}\n.*index openvino==2021.4.2", done.stdout)
 
 
+def test_the_rule_can_come_alone(place: Place, web: Web) -> None:
+    """`--rule-only` is for a stick that may come: the rule, no runtime, and nothing is fetched."""
+    asked = len(web.asked)
+    rehearsed = place.install("--rule-only", "--dry-run")
+    assert f"would install {place.rules / RULE}" in rehearsed.stdout
+    assert {} == place.tree()
+
+    done = place.install("--rule-only")
+    assert 0 == done.returncode, done.stderr
+    assert [place.rules / RULE] == list(place.rules.iterdir())
+    assert not place.prefix.exists()
+    assert asked == len(web.asked)
+
+
 def test_uninstall_removes_prefix_and_rule(place: Place) -> None:
     """`--uninstall` removes what the script made, and says what is not there."""
     place.prefix.mkdir()

@@ -1,0 +1,96 @@
+"""Hears what a machine's broker says, from within its network, with when it was said.
+
+The listener is a process of its own that enters the machine's network and nothing else of it, so
+that it is none of the machine's programs that tells how the machine does.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import paho.mqtt.client as paho
+
+from edge.contract.messages import CrossingMessage, StateMessage
+from tests.brokers import wait_until
+from tests.conftest import ROOT
+from tests.install.container import Machine
+
+_PORT = 1883
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A message. `at`: monotonic seconds of this machine, `retained`: told to a newcomer."""
+
+    at: float
+    topic: str
+    payload: str
+    retained: bool
+
+
+class Ear:
+    """Listens to all below `headcount/`, and comes back after a broker does."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.heard: list[Heard] = []
+        self._command = [*machine.inside("-n"), sys.executable, "-m", "tests.install.ear"]
+
+    def __enter__(self) -> Ear:
+        self._process = subprocess.Popen(self._command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+        self._reader = threading.Thread(target=self._read)
+        self._reader.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.wait()
+        self._reader.join()
+        assert self._process.stdout is not None
+        self._process.stdout.close()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self.heard.append(Heard(time.monotonic(), *json.loads(line)))
+
+    def said(self, kind: str, since: float = 0.0) -> list[Heard]:
+        """The messages of a kind (state, event, availability), in order."""
+        return [h for h in list(self.heard) if h.at >= since and h.topic.endswith(f"/{kind}")]
+
+    def states(self, since: float = 0.0) -> list[StateMessage]:
+        """The states that were told."""
+        return [StateMessage.from_json(h.payload.encode()) for h in self.said("state", since)]
+
+    def crossings(self, since: float = 0.0) -> list[CrossingMessage]:
+        """The crossings that were told."""
+        return [CrossingMessage.from_json(h.payload.encode()) for h in self.said("event", since)]
+
+    def hears_crossings(self, number: int, since: float, seconds: float = 90.0) -> None:
+        """Wait until so many were told since a moment."""
+        wait_until(
+            lambda: len(self.crossings(since)) >= number, f"{number} crossings are told", seconds
+        )
+
+
+def _listen(tell: Callable[[str], None]) -> None:
+    def on_connect(client: paho.Client, *_: object) -> None:
+        client.subscribe("headcount/#", qos=1)
+
+    def on_message(_client: object, _data: object, message: paho.MQTTMessage) -> None:
+        tell(json.dumps([message.topic, message.payload.decode(), message.retain]))
+
+    client = paho.Client(paho.CallbackAPIVersion.VERSION2, protocol=paho.MQTTv311)
+    client.reconnect_delay_set(1, 1)
+    client.on_connect, client.on_message = on_connect, on_message
+    client.connect_async("127.0.0.1", _PORT)
+    client.loop_forever(retry_first_connection=True)
+
+
+if __name__ == "__main__":
+    _listen(lambda line: print(line, flush=True))
