@@ -2,7 +2,7 @@
 
     OUT/ARM-SEED/      the run: checkpoints, plans
     OUT/ARM-SEED.json  the cell: sizes, AP on the test pictures, the hits behind it
-    OUT/latency.json   all networks on the clock, in one run
+    OUT/latency.json   all networks on the clock
 
 A cell that is there is not run again, so a comparison that was stopped goes on. What the cells
 say together is left to `training.comparison`.
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import openvino as ov
 import torch
+from numpy.typing import NDArray
 
 from edge.contract.bundle import write_file
 from edge.errors import DataError, HeadcountError
@@ -38,13 +39,16 @@ from training.evaluate import Detect, Judged, average_precision, judge, torch_de
 from training.fitting import Materials, load_materials, train
 from training.models.graph import convert
 from training.models.ssd import SSD
-from training.profile.latency import measure
+from training.profile.latency import cpu_clock, measure
 from training.profile.shapes import cost
 from training.profile.table import LatencyTable
 from training.prune.widths import layout
 from training.pruning import run_prune
 
 Say = Callable[[str], None]
+
+SWEEPS = 9  # in which the latencies are measured
+_ROUNDS = 20  # inferences of each network in a sweep
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,34 +186,42 @@ def _int8_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
     return {**figures, **judged(detect, contest.test)}
 
 
-def measure_cells(contest: Contest, rounds: int = 100) -> dict[str, dict[str, float]]:
-    """All networks of the comparison, and the dense one, on the clock in one run.
+def measure_cells(contest: Contest) -> dict[str, dict[str, float]]:
+    """Each network of the comparison on the clock beside the dense one, as it was chosen.
+
+    In pairs, since a network among thirty others finds the caches as cold as no door's are; and in
+    several sweeps over all pairs, since minutes of a shared machine differ.
 
     Returns:
-        Cell ("ARM-SEED") to `ms` (median), `p10`, `p90` and `share` of the dense network's
-        median.
+        Cell ("ARM-SEED") to its median over the sweeps: `ms`, and `share` of the dense network's
+        in the same sweep, with the least and the greatest of them, `low` and `high`.
     """
     origin = LatencyTable.read(contest.profile).origin
-    models = {DENSE: convert(restore(contest.start).net)}
-    for file in sorted(contest.out.glob("*-*.json")):
-        folder = contest.out / file.stem
-        int8 = folder / "model.xml"
-        models[file.stem] = (
-            ov.Core().read_model(int8)
-            if int8.exists()
-            else convert(restore(folder / "last.pt").net)
-        )
-    timings = measure(
-        models, device=origin.device, precision=origin.precision, threads=origin.threads,
-        rounds=rounds,
-    )  # fmt: skip
-    dense = timings.pop(DENSE).median
-    found = {
-        name: {"ms": t.median, "p10": t.p10, "p90": t.p90, "share": t.median / dense}
-        for name, t in timings.items()
-    }
+    models = {f.stem: _model(contest.out / f.stem) for f in sorted(contest.out.glob("*-*.json"))}
+    dense = convert(restore(contest.start).net)
+    times: dict[str, list[tuple[float, float]]] = {name: [] for name in models}
+    for _ in range(SWEEPS):
+        for name, model in models.items():
+            pair = measure(
+                {DENSE: dense, name: model},
+                device=origin.device, precision=origin.precision, threads=origin.threads,
+                rounds=_ROUNDS, compilations=2, clock=cpu_clock(origin.threads),
+            )  # fmt: skip
+            times[name].append((pair[name].median, pair[name].median / pair[DENSE].median))
+    found = {name: _summary(np.array(rows)) for name, rows in times.items()}
     write_file(contest.out / "latency.json", json.dumps(found, indent=1).encode())
     return found
+
+
+def _summary(rows: NDArray[np.float64]) -> dict[str, float]:
+    ms, share = np.median(rows, axis=0)
+    low, high = rows[:, 1].min(), rows[:, 1].max()
+    return {"ms": float(ms), "share": float(share), "low": float(low), "high": float(high)}
+
+
+def _model(folder: Path) -> ov.Model:
+    int8 = folder / "model.xml"
+    return ov.Core().read_model(int8) if int8.exists() else convert(restore(folder / "last.pt").net)
 
 
 def setting(contest: Contest, seeds: Sequence[int]) -> dict[str, str]:

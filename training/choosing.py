@@ -46,7 +46,7 @@ from training.prune.widths import Layout, widths
 
 Select = Callable[[float], PruningPlan]  # how much to leave (0..1, monotonic) to a plan
 
-_ATTEMPTS = 9  # halvings of the interval in which the latency's target is looked for
+_ATTEMPTS = 12  # halvings of the interval in which the latency's target is looked for
 _EVIDENCE = 1_000_000  # step of the first batch that evidence is gathered on: no fit gets there
 
 

@@ -34,8 +34,8 @@ class Row:
     name: str
     title: str
     ap50: tuple[float, ...]  # one for each seed
-    latency: float  # median over its seeds' networks, share
-    ms: float
+    latencies: tuple[float, ...]  # of the same networks, shares
+    ms: float  # median over them
     macs: float  # share
     parameters: float  # share
     ahead: float | None = None
@@ -46,6 +46,11 @@ class Row:
     def mean(self) -> float:
         """AP50 over the seeds."""
         return float(np.mean(self.ap50))
+
+    @property
+    def latency(self) -> float:
+        """Share of the dense network's latency, median over the seeds."""
+        return float(np.median(self.latencies))
 
     @property
     def tied(self) -> bool:
@@ -72,12 +77,12 @@ def compare(out: Path, seeds: Sequence[int]) -> list[Row | Arm]:
         if not found:
             rows.append(arm)
             continue
-        clocks = [latency[f"{arm.name}-{seed}"] for seed in found]
+        clocks = [_clock(latency, f"{arm.name}-{seed}", out) for seed in found]
         row = Row(
             name=arm.name,
             title=arm.title,
             ap50=tuple(100 * cell["ap50"] for cell in found.values()),
-            latency=float(np.median([clock["share"] for clock in clocks])),
+            latencies=tuple(clock["share"] for clock in clocks),
             ms=float(np.median([clock["ms"] for clock in clocks])),
             macs=float(np.mean([cell["macs"] for cell in found.values()])) / whole["macs"],
             parameters=float(np.mean([c["parameters"] for c in found.values()]))
@@ -87,6 +92,16 @@ def compare(out: Path, seeds: Sequence[int]) -> list[Row | Arm]:
             row if ours is None or arm.name == OURS else _against(row, found, ours, weights)
         )
     return rows
+
+
+def _clock(latency: dict[str, Any], cell: str, out: Path) -> dict[str, float]:
+    try:
+        found: dict[str, float] = latency[cell]
+    except KeyError as error:  # as when two runs share the folder, and the other one ended later
+        raise DataError(
+            f"{out}: {cell} was not put on the clock yet; run `headcount-train bench` again"
+        ) from error
+    return found
 
 
 def _against(
@@ -145,10 +160,12 @@ def to_json(rows: Sequence[Row | Arm]) -> list[dict[str, Any]]:
 def from_json(data: Sequence[dict[str, Any]]) -> list[Row | Arm]:
     """What `to_json` gave."""
     arms = {arm.name: arm for arm in ARMS}
-    return [
-        Row(**{**entry, "ap50": tuple(entry["ap50"])}) if "ap50" in entry else arms[entry["name"]]
-        for entry in data
-    ]
+    return [_row(entry) if "ap50" in entry else arms[entry["name"]] for entry in data]
+
+
+def _row(entry: dict[str, Any]) -> Row:
+    lists = {name: tuple(entry[name]) for name in ("ap50", "latencies")}
+    return Row(**{**entry, **lists})
 
 
 def table(rows: Sequence[Row | Arm]) -> str:
@@ -162,8 +179,9 @@ def table(rows: Sequence[Row | Arm]) -> str:
             lines.append(f"| {row.title} | {NOT_RUN} | | | | | |")
             continue
         seeds = ", ".join(f"{value:.1f}" for value in row.ap50)
+        clocks = ", ".join(f"{100 * share:.1f}" for share in row.latencies)
         lines.append(
-            f"| {row.title} | {seeds} | {row.mean:.1f} | {row.latency:.0%} ({row.ms:.2f} ms) "
+            f"| {row.title} | {seeds} | {row.mean:.1f} | {clocks} % ({row.ms:.2f} ms) "
             f"| {row.macs:.0%} | {row.parameters:.0%} | {_words(row)} |"
         )
     return "\n".join(lines)

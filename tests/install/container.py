@@ -5,7 +5,7 @@
     init    systemd, booted by systemd-nspawn, with no network but its own loopback
 
 All mounts lie in a mount namespace and all processes in a process namespace that end with the one
-process that we hold, and it ends with us: nothing is left, whatever happens.
+process that we hold, and it ends with us: of a run that is killed only empty cgroups are left.
 """
 
 from __future__ import annotations

@@ -97,6 +97,14 @@ def test_without_the_dense_network_there_is_nothing_to_compare(out: Path) -> Non
         compare(out, [1, 2])
 
 
+def test_a_network_that_was_not_timed_is_told(out: Path) -> None:
+    """A cell that another run wrote after the clock was read: one line, and what to run."""
+    (out / "filter-1.json").write_text((out / "l1-1.json").read_text())
+
+    with pytest.raises(DataError, match="filter-1 was not put on the clock yet; run"):
+        compare(out, [1, 2])
+
+
 def test_all_arms_take_as_many_steps() -> None:
     """Short fits and the last one add up to the same for every arm that begins with weights."""
     base, dense = load_recipe(Path("arms")), load_recipe(Path("bench"))

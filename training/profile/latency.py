@@ -23,7 +23,7 @@ from training.models.ssd import SSD
 
 Clock = Callable[[], float]  # seconds
 PRECISIONS = ("f32", "f16", "bf16")
-COMPILATIONS = 5  # among which the rounds of whole models are shared
+COMPILATIONS = 5  # unless said otherwise
 WARM_UP = 3  # rounds that are not counted
 FEWEST = 5  # rounds that are counted, however long they take
 
@@ -75,6 +75,7 @@ def measure(
     precision: str = "f32",
     threads: int = 1,
     rounds: int = 50,
+    compilations: int = COMPILATIONS,
     clock: Clock = time.perf_counter,
 ) -> dict[str, Timing]:
     """Time whole models, one after the other in each round.
@@ -82,7 +83,8 @@ def measure(
     Args:
         models: what is timed, by name.
         device, precision, threads: of `Settings`.
-        rounds: inferences of each, shared among `COMPILATIONS`: at least `FEWEST` for each of them.
+        rounds: inferences of each, shared among the compilations: at least `FEWEST` for each.
+        compilations: how often each is compiled anew.
         clock: gives seconds.
 
     Raises:
@@ -90,8 +92,8 @@ def measure(
         DetectorError: a model cannot run on the device.
     """
     settings, names = Settings(device, precision, threads), list(models)
-    each = math.ceil(rounds / COMPILATIONS)
-    times = np.empty((COMPILATIONS, max(each, FEWEST), len(names)))
+    each = math.ceil(rounds / compilations)
+    times = np.empty((compilations, max(each, FEWEST), len(names)))
     for number, found in enumerate(times):
         order = np.random.default_rng(number).permutation(len(names))
         requests = [start(compile_model(models[names[k]], settings)) for k in order]
