@@ -17,8 +17,7 @@ from typing import Any
 
 from tables import headline_table
 
-from training.arms import ARMS, DENSE, OURS, Arm
-from training.bench import SWEEPS
+from training.arms import ARMS, DENSE, OURS, SWEEPS, Arm
 from training.comparison import Row, from_json, table
 from training.config import load_recipe
 

@@ -106,7 +106,7 @@ class Ledger:
         """Open the ledger at `path`; file and folder are made when missing.
 
         Args:
-            path: the SQLite file; `-wal`, `-shm` and `.lock` lie beside it.
+            path: the SQLite file; `-wal`, `-shm`, `.lock` and `.reserve` lie beside it.
             lines: lines to show with zero totals before their first crossing.
             day: when today begins; at midnight of the machine without it.
             max_mb: size from which on the oldest delivered crossings are dropped.

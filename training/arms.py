@@ -14,6 +14,7 @@ from training.config import Distil, Recipe
 
 OURS = "cluster"
 DENSE = "dense"
+SWEEPS = 9  # over all networks, in which their latencies are measured
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 
 from edge.contract.bundle import write_file
 from edge.errors import DataError, HeadcountError
-from training.arms import ARMS, DENSE, Arm, recipe_of
+from training.arms import ARMS, DENSE, SWEEPS, Arm, recipe_of
 from training.checkpoint import build, restore
 from training.choosing import Job
 from training.config import Recipe
@@ -47,7 +47,6 @@ from training.pruning import run_prune
 
 Say = Callable[[str], None]
 
-SWEEPS = 9  # in which the latencies are measured
 _ROUNDS = 20  # inferences of each network in a sweep
 
 
@@ -186,7 +185,7 @@ def _int8_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
     return {**figures, **judged(detect, contest.test)}
 
 
-def measure_cells(contest: Contest) -> dict[str, dict[str, float]]:
+def measure_cells(contest: Contest, sweeps: int = SWEEPS) -> dict[str, dict[str, float]]:
     """Each network of the comparison on the clock beside the dense one, as it was chosen.
 
     In pairs, since a network among thirty others finds the caches as cold as no door's are; and in
@@ -200,7 +199,7 @@ def measure_cells(contest: Contest) -> dict[str, dict[str, float]]:
     models = {f.stem: _model(contest.out / f.stem) for f in sorted(contest.out.glob("*-*.json"))}
     dense = convert(restore(contest.start).net)
     times: dict[str, list[tuple[float, float]]] = {name: [] for name in models}
-    for _ in range(SWEEPS):
+    for _ in range(sweeps):
         for name, model in models.items():
             pair = measure(
                 {DENSE: dense, name: model},

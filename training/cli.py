@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge.errors import HeadcountError
 from training import verbs
+from training.arms import SWEEPS
 
 _EXTRA = ("torch", "faster_coco_eval", "matplotlib", "rich")
 
@@ -62,6 +63,9 @@ def _pruning_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]
         "--arms", default=",".join(verbs.ARM_NAMES), help="names, with commas between"
     )
     bench.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    bench.add_argument(
+        "--sweeps", type=int, default=SWEEPS, help="in which the latencies are measured"
+    )
     bench.add_argument("--minutes", type=float, default=float("inf"), help="begin none after that")
     bench.add_argument("--test", default="heads/scut_head_partB:test", metavar="PATH[:SPLIT]")
     _add_run(bench, "runs/arms")

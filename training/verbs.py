@@ -130,6 +130,8 @@ def bench(args: argparse.Namespace) -> int:
     recipe, arms = _recipe(args), args.arms.split(",")
     if strange := sorted(set(arms) - set(ARM_NAMES)):
         raise CallError(f"--arms: no such method: {strange[0]}; known are {', '.join(ARM_NAMES)}")
+    if args.sweeps < 1:
+        raise CallError(f"--sweeps {args.sweeps}: must be at least 1")
     torch.set_num_threads(recipe.fit.threads)
     contest = open_contest(
         recipe,
@@ -141,7 +143,7 @@ def bench(args: argparse.Namespace) -> int:
         test=args.test,
     )
     run_cells(contest, arms=arms, seeds=args.seeds, minutes=args.minutes)
-    measure_cells(contest)
+    measure_cells(contest, args.sweeps)
     rows = compare(args.out, args.seeds)
     said = {"setting": setting(contest, args.seeds), "rows": to_json(rows)}
     _write(args.out / "comparison.json", said)

@@ -173,7 +173,7 @@ def test_arms_side_by_side(place: Path, capsys: pytest.CaptureFixture[str]) -> N
         "bench", str(place / "p.toml"), "--start", str(place / "dense" / "last.pt"),
         "--profile", str(place / "profile" / "profile.json"), "--data", str(place),
         "--cache", str(place / "cache"), "--out", str(place / "arms"),
-        "--arms", ",".join(arms), "--seeds", "1", "--test", "discs:val",
+        "--arms", ",".join(arms), "--seeds", "1", "--test", "discs:val", "--sweeps", "1",
     ]  # fmt: skip
     assert 0 == main(call)
     assert 0 == main(call)
@@ -184,7 +184,7 @@ def test_arms_side_by_side(place: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert set(arms) == {name for name, row in rows.items() if "ap50" in row}
     assert 1 == told.count("filter 1: begins")
     assert "| random clusters | not run |" in told
-    assert rows["cluster"]["latency"] < 1
+    assert max(rows["cluster"]["latencies"]) < 1
     assert "discs:val" in said["setting"]["test pictures"]
 
 
