@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.errors import CallError
+from edge.errors import CallError, DataError
 from training.profile.latency import summarise
 from training.profile.shapes import Shape
 from training.profile.staircase import Staircase, Step, find_step, staircase, window, with_channels
@@ -138,3 +138,12 @@ def test_times_must_fit_the_counts() -> None:
     for counts, times in (((1, 2), (1.0,)), ((2, 1), (1.0, 2.0))):
         with pytest.raises(ValueError, match="one time for each"):
             Staircase(SHAPE, "cout", counts, times, times, times)
+
+
+def test_a_clock_that_stands_still_is_told() -> None:
+    """Times that are all 0 are no staircase: one line, and what to do."""
+    counts = list(range(1, 9))
+    still = Staircase.of(SHAPE, "cout", counts, summarise(np.zeros((ROUNDS, len(counts)))))
+
+    with pytest.raises(DataError, match="the clock stood still while it ran; profile again"):
+        find_step(still)

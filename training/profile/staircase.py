@@ -21,7 +21,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import CallError
+from edge.errors import CallError, DataError
 from training.profile.latency import Clock, Settings, Timing, summarise
 from training.profile.layer import time_layers
 from training.profile.shapes import Shape
@@ -155,8 +155,17 @@ def find_step(stairs: Staircase) -> Step:
     they were there. The fit is Huber's (Robust Estimation of a Location Parameter, 1964), as a
     shared machine has outliers. A candidate counts if its saw is `_SURE` standard errors above 0
     and a step as high as `_WORTH` of the time; of those, the one with the smallest residuals wins.
+
+    Raises:
+        DataError: the clock stood still, as one of the CPU's work does between a system's ticks
+            when the work is done in another thread.
     """
     counts, times = np.array(stairs.counts), np.array(stairs.median)
+    if times.max() <= 0:
+        raise DataError(
+            f"{stairs.shape}: the clock stood still while it ran; profile again, with nothing else "
+            "in the same process"
+        )
     span = int(counts[-1] - counts[0]) + 1
     smooth = _fit(counts, times, 0).residual if len(counts) > 4 else 0.0
     best = Step()
