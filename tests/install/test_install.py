@@ -115,15 +115,12 @@ def test_a_second_run_changes_nothing(first: Installed, machine: Machine) -> Non
 
 
 def test_it_counts_again_within_five_seconds_of_a_kill(first: Installed, machine: Machine) -> None:
-    """After kill -9 it is ready, with a picture counted, in less than 5 s, and totals go on.
-
-    The best of three counts, for other programs may have the processor at this moment.
-    """
+    """After kill -9 it is ready, with a picture counted, in less than 5 s, and totals go on."""
     begun, kill = time.monotonic(), lambda pid: machine.kill(pid, signal.SIGKILL)
     took = [first.service.returns_after(kill) for _ in range(3)]
     print(f"ready again after {', '.join(f'{seconds:.1f}' for seconds in took)} s")
 
-    assert min(took) < 5
+    assert max(took) < 5
     goes_on(first.ear, begun)
 
 
