@@ -108,12 +108,13 @@ def _install(options: argparse.Namespace) -> int:
     ours.add_argument("--password-file", type=Path)
     given, others = ours.parse_known_args(options.options)
     password = given.password_file and readable(given.password_file)
-    program: Path | str = given.program
+    program: Path | str | None = given.program or None
     if given.program.endswith(".whl"):
         program = readable(Path(given.program))
     with ExitStack() as stack:
         door = stack.enter_context(open_door(options.host))
-        program = program or stack.enter_context(default_program())
+        if program is None and "--uninstall" not in others:
+            program = stack.enter_context(default_program())
         return install(door, program, password, others)
 
 

@@ -26,12 +26,15 @@ if [ "$(id -u)" = 0 ]; then {0}; elif command -v sudo >/dev/null; then sudo {0};
 """
 
 
-def install(door: Door, program: Path | str, password: Path | None, options: Sequence[str]) -> int:
+def install(
+    door: Door, program: Path | str | None, password: Path | None, options: Sequence[str]
+) -> int:
     """Run install.sh at a door and show what it says.
 
     Args:
         door: where.
-        program: a wheel here, which is copied; or what its pip shall look for, as "headcount==1.0".
+        program: a wheel here, which is copied; or what its pip shall look for, as "headcount==1.0";
+            None where none is to be installed.
         password: a file with the broker's password here, if any.
         options: further ones of install.sh, as they are.
 
@@ -42,10 +45,12 @@ def install(door: Door, program: Path | str, password: Path | None, options: Seq
         WorldError: the door cannot be reached, or takes no files.
     """
     files = {name: HERE / name for name in _SCRIPTS}
-    call = ["bash", "install.sh", "--program", str(program)]
+    call = ["bash", "install.sh"]
     if isinstance(program, Path):
         files[program.name] = program
-        call[-1] = program.name
+        call += ["--program", program.name]
+    elif program:
+        call += ["--program", program]
     if password is not None:
         files["password"] = password
         call += ["--password-file", "password"]

@@ -5,9 +5,7 @@ from __future__ import annotations
 import datetime
 import logging
 import os
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -16,8 +14,8 @@ from edge.errors import LedgerError
 from edge.ledger import Ledger
 from edge.reserve import SIZE, Reserve
 from edge.types import Crossing, Direction
-from tests.conftest import ROOT
 from tests.disks import fill, small_disk
+from tests.processes import lines_until_kill
 
 __all__ = ["small_disk"]
 
@@ -79,33 +77,22 @@ def test_a_disk_that_is_nearly_full_at_the_start_is_told_once(
     assert 1 == caplog.text.count("free at least 16 MB")
 
 
-@pytest.mark.parametrize("seconds", [0.2, 0.6, 60.0], ids=["soon", "later", "used up"])
-def test_no_crossing_is_lost_on_a_full_disk(small_disk: Path, seconds: float) -> None:
+@pytest.mark.parametrize("seconds", [0.2, 0.6, None], ids=["soon", "later", "used up"])
+def test_no_crossing_is_lost_on_a_full_disk(small_disk: Path, seconds: float | None) -> None:
     """Ten thousand and more fit; after kill -9, or when none fits any more, the truth is exact."""
     path = small_disk / "ledger.db"
     Ledger.open(path).close()
     filler = fill(small_disk)
-    child = subprocess.Popen(
-        [sys.executable, __file__, str(path)],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert child.stdout is not None
-    with child, child.stdout as told:
-        told.readline()
-        if seconds < 60:
-            time.sleep(seconds)
-            child.kill()
-        lines = told.read().split(b"\n")[:-1]
-    counted = int(lines[-1])
+    lines = lines_until_kill(Path(__file__), path, seconds)
+    counted, killed = int(lines[-1]), seconds is not None
     filler.unlink()
     with Ledger.open(path) as ledger:
         state, rows = ledger.state(NOON), ledger.pending(1_000_000)
 
-    assert counted <= state.seq <= counted + (seconds < 60)
+    assert counted <= state.seq <= counted + killed
     assert list(range(1, state.seq + 1)) == [row.seq for row in rows]
     assert state.seq == state.in_total == state.lines["L1"].in_total == state.in_today
-    assert counted > (0 if seconds < 60 else 10_000)
+    assert counted > (0 if killed else 10_000)
 
 
 def _count(path: Path) -> None:

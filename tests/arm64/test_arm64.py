@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from edge import __version__
 from edge.detections_file import RecordedDetections, read_detections
 from tests.arm64.emulated import Door, MissingError, emulated_door, require
 from tests.conftest import ROOT, headcount
-from tests.wheels import build_wheel
+from tests.wheels import build_wheel, download_wheels
 
 pytestmark = [pytest.mark.arm64, pytest.mark.timeout(3600)]
 
@@ -59,16 +58,7 @@ def wheels(able: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with this checkout's wheel and the ARM wheels that it depends on."""
     folder = tmp_path_factory.mktemp("wheels")
     wheel = build_wheel(tmp_path_factory.mktemp("build"))
-    target = ["--only-binary=:all:", "--implementation", "cp", "--python-version", "3.11"]
-    platforms = [word for tag in TAGS for word in ("--platform", tag)]
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "download"]
-    where = ["-c", str(ROOT / "constraints.txt"), "-d", str(folder), str(wheel)]
-    done = subprocess.run(
-        [*command, *target, *platforms, *where],
-        capture_output=True, text=True, timeout=1200, check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        pytest.skip(f"wheels for ARM cannot be had here: {done.stderr.strip().splitlines()[-1]}")
+    download_wheels(folder, wheel, python="3.11", platforms=TAGS)
     return folder
 
 

@@ -165,6 +165,15 @@ def test_the_checkout_is_what_is_installed(host: Host) -> None:
     )
 
 
+def test_who_uninstalls_needs_no_program(host: Host) -> None:
+    """Nothing is built or copied for it, so it works without an index, too."""
+    done = host.deploy("--uninstall")
+
+    assert 0 == done.code, done.err
+    assert "install.sh --uninstall\n" in done.out
+    assert ".whl" not in done.out
+
+
 def test_a_door_that_is_away_is_told(host: Host) -> None:
     """No such host, nobody who listens, a host that is an option: one line each, exit 1 or 2."""
     for name, code, line in (

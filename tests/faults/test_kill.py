@@ -5,16 +5,14 @@ from __future__ import annotations
 import datetime
 import os
 import random
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
 
 from edge.ledger import Ledger
 from edge.types import Crossing, Direction
+from tests.processes import lines_until_kill
 
 NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
 ROOT = Path(__file__).parent.parent.parent
@@ -22,17 +20,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 def _killed_after(path: Path, seconds: float) -> int:
     """Let a process count into the ledger, kill it; the last seq that it acknowledged, or 0."""
-    child = subprocess.Popen(
-        [sys.executable, __file__, str(path)],
-        stdout=subprocess.PIPE,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
-    assert child.stdout is not None
-    with child, child.stdout as told:
-        told.readline()  # it is about to open the ledger
-        time.sleep(seconds)
-        child.send_signal(signal.SIGKILL)
-        lines = told.read().split(b"\n")[:-1]  # the last one may be cut
+    lines = lines_until_kill(Path(__file__), path, seconds)
     return int(lines[-1]) if lines else 0
 
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import pytest
 from tests.conftest import ROOT
 from tests.install.container import Machine
 from tests.install.debian import PYTHONS, SUITE, MissingError, bare_debian, require
-from tests.wheels import build_wheel
+from tests.wheels import build_wheel, download_wheels
 
 KEPT = ROOT / ".venv" / "machine"
 NEWER = "98.0"
@@ -72,16 +70,7 @@ def wheels(programs: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the wheels that headcount depends on and is built with."""
     folder = tmp_path_factory.mktemp("wheels")
     (wheel,) = (programs / "now").glob("*.whl")
-    command = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q", "download"]
-    kind = ["--only-binary=:all:", "--implementation", "cp"]
-    kind += ["--python-version", PYTHONS[SUITE]]
-    where = ["-c", ROOT / "constraints.txt", "-d", folder, wheel, "setuptools>=77"]
-    done = subprocess.run(
-        [*command, *kind, *map(str, where)],
-        capture_output=True, text=True, timeout=1200, check=False,
-    )  # fmt: skip
-    if done.returncode != 0:
-        pytest.skip(f"wheels cannot be had here: {done.stderr.strip().splitlines()[-1]}")
+    download_wheels(folder, wheel, "setuptools>=77", python=PYTHONS[SUITE])
     return folder
 
 
