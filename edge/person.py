@@ -56,6 +56,12 @@ class Look:
         cut = (x1 < dx, y1 < dy, x2 > aspect - dx, y2 > 1 - dy)
         return cls((x1, y1, x2, y2), cut, score)
 
+    @property
+    def middle(self) -> Point:
+        """The centre of what is seen."""
+        x1, y1, x2, y2 = self.box
+        return (x1 + x2) / 2, (y1 + y2) / 2
+
     def side(self, axis: int) -> float:
         """Width (axis 0) or height (axis 1)."""
         return self.box[axis + 2] - self.box[axis]
@@ -158,6 +164,11 @@ class Person:
     def predicted(self) -> Point:
         """The centre as the motion tells it."""
         return self._motion[0].pos, self._motion[1].pos
+
+    @property
+    def reach(self) -> float:
+        """No look whose middle is further from the predicted place, on either axis, is theirs."""
+        return self._reach() * self.unit + max(self.size) / 2  # a cut box hides half a person
 
     def centre_at(self, look: Look) -> Point:
         """Where the centre was at a look, by the size known now."""

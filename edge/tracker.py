@@ -8,11 +8,11 @@ is known of one person to `person`, and what a crossing is to the line.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from edge.assignment import assign
+from edge.assignment import Pair, assign
 from edge.contract.detections import Detections
 from edge.person import Confirmation, Look, Person
 from edge.types import Box, Point, Track, TrackUpdate
@@ -67,7 +67,7 @@ class Tracker:
         ended = self._end_hidden(t)
         for person in self._people:
             person.predict(t)
-        pairs = assign([[person.benefit(look) for look in looks] for person in self._people])
+        pairs = assign(list(self._candidates(looks)))
         for row, column in pairs:
             self._people[row].see(looks[column], t)
         taken = {column for _, column in pairs}
@@ -76,10 +76,24 @@ class Tracker:
         )
         return TrackUpdate(tuple(self._track(person, t) for person in self._people), ended)
 
+    def _candidates(self, looks: Sequence[Look]) -> Iterator[Pair]:
+        """Who could have been seen in which look, and what that is worth."""
+        middles = [(i, *look.middle) for i, look in enumerate(looks)]
+        for row, person in enumerate(self._people):
+            (x, y), reach = person.predicted, person.reach
+            for column, look_x, look_y in middles:  # most are far away, which is told at once
+                if abs(look_x - x) < reach and abs(look_y - y) < reach:
+                    benefit = person.benefit(looks[column])
+                    if benefit > 0:
+                        yield row, column, benefit
+
     def _looks(self, detections: Detections) -> list[Look]:
-        """The boxes that are good enough to keep a track, without those that are no boxes."""
+        """The boxes that are good enough to keep a track, without those that are no boxes.
+
+        In an order of their own, the best first, so that it does not matter in which they came.
+        """
         pairs = zip(detections.boxes.tolist(), detections.scores.tolist(), strict=True)
-        return [
+        looks = [
             Look.of((x1, y1, x2, y2), score, self._aspect)
             for (x1, y1, x2, y2), score in pairs
             if score >= self._settings.keep_score
@@ -87,6 +101,7 @@ class Tracker:
             and x1 < x2
             and y1 < y2
         ]
+        return sorted(looks, key=lambda look: (-look.score, look.box))
 
     def _limit(self, person: Person) -> float:
         """Seconds that a person may be hidden."""
@@ -100,11 +115,11 @@ class Tracker:
         return tuple(self._track(p, t, p.leave(bounds, self._limit(p))) for p in gone)
 
     def _born(self, taken: Sequence[Look], free: Sequence[Look], t: float) -> list[Person]:
-        """A person for each strong box that is neither taken nor part of a better one."""
+        """A person for each strong box of `free`, best first, that is no part of a better one."""
         settings = self._settings
         confirm = Confirmation(settings.confirm_hits, settings.confirm_of, settings.birth_score)
         known, people = [look.box for look in taken], []
-        for look in sorted(free, key=lambda look: (-look.score, look.box)):
+        for look in free:
             part = any(_is_part(look.box, box, settings.max_inside) for box in known)
             known.append(look.box)
             if look.score >= settings.birth_score and not part:
