@@ -25,7 +25,10 @@ def count(scenario: Scenario, fps: float, options: argparse.Namespace) -> list[t
     return [
         totals(
             play(
-                frames(scenario, seed, dropped=options.dropped, false=options.false), fps, settings
+                frames(scenario, seed, fps, dropped=options.dropped, false=options.false),
+                fps,
+                settings,
+                scenario.place,
             )
         )
         for seed in range(1, options.seeds + 1)
@@ -47,12 +50,15 @@ def main() -> None:
     parser.add_argument("--mode", choices=("immediate", "deferred"), default="immediate")
     parser.add_argument("--u-turns", action="store_true")
     parser.add_argument("--dropped", type=float)
-    parser.add_argument("--false", type=float, default=0.0)
+    parser.add_argument("--false", type=float)
+    parser.add_argument("--only", default="", help="scenarios whose name holds this")
     options = parser.parse_args()
     print("| scenario | fps | true | counted | errors |")
     print("|---|---|---|---|---|")
     total = 0
     for scenario in SCENARIOS:
+        if options.only not in scenario.name:
+            continue
         for fps in scenario.fps:
             counted = count(scenario, fps, options)
             truth = scenario.truth

@@ -151,11 +151,12 @@ class CountingConfig:
         "`bottom`, the feet, where whole bodies are seen from the side.",
     ] = "centre"
     u_turns: Annotated[
-        bool,
+        bool | None,
         FLAG,
-        "With `deferred`: count one who comes in and goes out again in one view as one in and "
-        "one out, not as nothing.",
-    ] = False
+        "Count one who comes in and goes out again in one view as one in and one out, not as "
+        "nothing. Not set: yes with `immediate`, no with `deferred`. `immediate` without them "
+        "holds each crossing for 3 seconds, in which a way back undoes it.",
+    ] = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ walk, and adding up to the ledger.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge.errors import CallError
@@ -18,16 +18,32 @@ from edge.walk import Decision, Geometry, Walk
 Mode = Literal["immediate", "deferred"]
 
 
+U_TURN = 3.0  # seconds: who comes back so soon has turned round at the door
+
+
 @dataclass(frozen=True, slots=True)
 class LineSettings:
-    """When to count.
+    """When to count, and whether those count who turn round.
 
-    `immediate` counts each crossing when it is certain, in and out again as two. `deferred`
-    counts when the person leaves the view: the net crossing, or with `u_turns` all of them.
+    `immediate` counts each crossing when it is certain; `deferred` when the person leaves the view.
+
+        out  | in       immediate          deferred
+        -----+------
+        o--->|--->o     in                 in, when the track ends
+        o--->|-->.
+        o<---|<--´      in, out            nothing, or with `u_turns` in, out
+
+    `u_turns` not set counts them in immediate mode and not in deferred. Without them, immediate
+    mode holds each crossing for `U_TURN` seconds, within which a way back undoes both.
     """
 
     mode: Mode = "immediate"
-    u_turns: bool = False
+    u_turns: bool | None = None
+
+    @property
+    def counts_u_turns(self) -> bool:
+        """Whether there and back in one view are two crossings."""
+        return self.mode == "immediate" if self.u_turns is None else self.u_turns
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +52,12 @@ class LineQuality:
 
     `born_past`: people first seen in mid-picture near the line who then walked away from it; they
     may have crossed it unseen. `undecided`: people last seen in the band, neither side of it.
+    `dwelled`: people who stood in the band for some seconds; who stops there may be missed.
     """
 
     born_past: int = 0
     undecided: int = 0
+    dwelled: int = 0
 
 
 class LineCounter:
@@ -89,9 +107,26 @@ class LineCounter:
         self._people[track.id] = (track, walks)
         for walk in walks:
             walk.look(track, frame_index, t)
-        if not track.confirmed or self._settings.mode == "deferred":
+        if not track.confirmed:
             return []
-        return [crossing for walk in walks for crossing in _tell(walk, walk.take(), track)]
+        self._note_dwelling(walks)
+        if self._settings.mode == "deferred":
+            return []
+        return [each for walk in walks for each in _tell(walk, self._ripe(walk, t), track)]
+
+    def _ripe(self, walk: Walk, t: float) -> list[Decision]:
+        """The crossings that can be told at `t`."""
+        if self._settings.counts_u_turns:
+            return walk.take()
+        return walk.take_standing(before=t - U_TURN)
+
+    def _note_dwelling(self, walks: Sequence[Walk]) -> None:
+        """Count who stands in a band while they do, not when they are gone."""
+        for walk in walks:
+            if walk.dwelled and not walk.told_dwelling:
+                walk.told_dwelling = True
+                old = self._quality[walk.line.name]
+                self._quality[walk.line.name] = replace(old, dwelled=old.dwelled + 1)
 
     def _end(self, track: Track) -> list[Crossing]:
         _, walks = self._people.pop(track.id, (track, []))
@@ -102,7 +137,7 @@ class LineCounter:
             walk.close(track)
             self._judge(walk, track)
             decided = walk.take()
-            if self._settings.mode == "deferred" and not self._settings.u_turns:
+            if not self._settings.counts_u_turns:
                 decided = _net(decided)
             crossings += _tell(walk, decided, track)
         return crossings
@@ -110,7 +145,9 @@ class LineCounter:
     def _judge(self, walk: Walk, track: Track) -> None:
         old = self._quality[walk.line.name]
         self._quality[walk.line.name] = LineQuality(
-            old.born_past + walk.is_born_past(track), old.undecided + walk.is_undecided(track)
+            old.born_past + walk.is_born_past(track),
+            old.undecided + walk.is_undecided(track),
+            old.dwelled,
         )
 
 

@@ -30,7 +30,8 @@ CUT = 0.1  # share of a side; a box that ends so near to the edge may go on beyo
 SPEED = 3.5  # of a person just seen, one sigma; a head is 0.25 m wide: 0.9 m/s
 AGILITY = 15.0  # spectral density of acceleration, sizes^2/s^3: turning round takes half a second
 GATE = 4.0  # sigma: two independent axes leave 1 in 3000 true pairs outside
-NEAR = 0.5  # a box that covers most of the place where the person should be is the person's
+NEAR = 0.75  # so near to where the person should be, nobody else can be
+CLOSE = 0.5  # so near is a person of whom no more is seen than a box within another's
 FASTEST = 11.0  # a runner: 1.3 head widths between two frames at 8 frames a second
 REACH = 2.0  # a person of known velocity strays no further from the straight way while hidden
 RESIZE = 2.2  # a side neither grows nor shrinks by more between two looks
@@ -38,6 +39,13 @@ RESIZE_SIGMA = 0.3  # of the logarithm of a side, between two looks
 SIZE_GAIN = 0.3  # weight of a new look in the size
 WORTH = 20.0  # twice the log-likelihood of a miss and a birth, which a pair saves
 FLOOR = 1e-3  # what any pair within the gate is worth when nothing competes
+
+
+def cut_sides(box: Box, aspect: float) -> tuple[bool, bool, bool, bool]:
+    """Which of x1, y1, x2, y2 of a box in picture heights the picture's edge cuts."""
+    x1, y1, x2, y2 = box
+    dx, dy = CUT * (x2 - x1), CUT * (y2 - y1)
+    return x1 < dx, y1 < dy, x2 > aspect - dx, y2 > 1 - dy
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,9 +60,7 @@ class Look:
     def of(cls, box: Box, score: float, aspect: float) -> Look:
         """From a normalised box in a picture of `aspect` (width over height)."""
         x1, y1, x2, y2 = box[0] * aspect, box[1], box[2] * aspect, box[3]
-        dx, dy = CUT * (x2 - x1), CUT * (y2 - y1)
-        cut = (x1 < dx, y1 < dy, x2 > aspect - dx, y2 > 1 - dy)
-        return cls((x1, y1, x2, y2), cut, score)
+        return cls((x1, y1, x2, y2), cut_sides((x1, y1, x2, y2), aspect), score)
 
     @property
     def middle(self) -> Point:
@@ -106,12 +112,11 @@ class _Motion:
 
 
 @dataclass(frozen=True, slots=True)
-class Confirmation:
-    """What makes a track a person: seen in `hits` of `of` successive frames, mean score `score`."""
+class Window:
+    """The last frames, by which it is judged how steadily a person is seen."""
 
-    hits: int
-    of: int
-    score: float  # 0..1
+    since: float  # time of the first of them, seconds
+    looks: int  # in how many of them somebody must be seen who is there
 
 
 class Person:
@@ -121,19 +126,21 @@ class Person:
         number: the id.
         look: the first detection.
         t: its time, seconds.
-        confirmation: what it takes to be one.
+        aspect: width of the picture over its height.
     """
 
-    def __init__(self, number: int, look: Look, t: float, confirmation: Confirmation) -> None:
+    def __init__(self, number: int, look: Look, t: float, aspect: float) -> None:
         self.id, self.first, self.last = number, look, look
         self.born_t = self.seen_t = self._t = t
+        self.hidden_t: float | None = None  # time of the first frame since that did not show them
+        self._edges = look.cut  # which sides the picture's edge cuts there
         self.size = [look.side(0), look.side(1)]
         self._whole = [not look.is_cut(0), not look.is_cut(1)]  # size known from an uncut look
-        self._frames, self._hits, self._scores = 1, 1, look.score
-        self._confirmation = confirmation
-        self._recent = deque([1], maxlen=confirmation.hits)  # frames that showed the person
-        self._steady = False
-        self._confirm()
+        self._hits, self._scores = 1, look.score
+        self._aspect = aspect
+        self._recent = deque([t])  # times of the looks in the window
+        self.dense = False  # whether the last look came with others, as those of a person do
+        self.steady = False  # whether one ever did
         speed = (SPEED * self.unit) ** 2
         self._motion = [
             _Motion(look.centre(axis, self.size[axis]), self._noise(axis), speed) for axis in (0, 1)
@@ -150,15 +157,6 @@ class Person:
     def score(self) -> float:
         """Mean score of the looks."""
         return self._scores / self._hits
-
-    @property
-    def confirmed(self) -> bool:
-        """Whether this is a person: once seen steadily, and good enough on the whole.
-
-        What only now and then looks like a person, as a bag or the shadow of a head, may begin a
-        track, but its mean score gives it away.
-        """
-        return self._steady and self.score >= self._confirmation.score
 
     @property
     def predicted(self) -> Point:
@@ -180,13 +178,14 @@ class Person:
         for motion in self._motion:
             motion.predict(dt, density)
         self._t = t
-        self._frames += 1
+
+    def is_at(self, look: Look) -> bool:
+        """Whether a look is just where this person should be."""
+        (x, y), (look_x, look_y) = self.predicted, self.centre_at(look)
+        return math.hypot(look_x - x, look_y - y) <= CLOSE * self.unit
 
     def benefit(self, look: Look) -> float:
-        """What taking this look for this person is worth; 0 where it cannot be.
-
-        Who is confirmed chooses first, so that a double of a person starves.
-        """
+        """What taking this look for this person is worth; 0 where it cannot be."""
         unit = self.unit
         cost, distance, apart = 0.0, 0.0, 0.0
         for axis in (0, 1):
@@ -201,10 +200,9 @@ class Person:
             cost += (resize / RESIZE_SIGMA) ** 2 + math.log(variance / unit**2)
         if (distance > GATE**2 and apart > NEAR**2) or apart > self._reach() ** 2:
             return 0.0
-        worth = 2 * WORTH if self.confirmed else WORTH
-        return max(worth - cost - min(distance, GATE**2), FLOOR)
+        return max(WORTH - cost - min(distance, GATE**2), FLOOR)
 
-    def see(self, look: Look, t: float) -> None:
+    def see(self, look: Look, t: float, window: Window) -> None:
         """Take a look for this person, at the time that was predicted to."""
         for axis in (0, 1):
             side = look.side(axis)
@@ -215,31 +213,36 @@ class Person:
             else:
                 self.size[axis], self._whole[axis] = side, True
             self._motion[axis].correct(look.centre(axis, self.size[axis]), self._noise(axis))
-        self.last, self.seen_t = look, t
+        self.last, self.seen_t, self.hidden_t = look, t, None
+        self._edges = look.cut
         self._hits += 1
         self._scores += look.score
-        self._recent.append(self._frames)
-        self._confirm()
+        self._recent.append(t)
+        while self._recent[0] < window.since:
+            self._recent.popleft()
+        self.dense = len(self._recent) >= window.looks
+        self.steady |= self.dense
 
-    def leave(self, bounds: Point, coast: float) -> Point:
-        """Where the centre was last, or where it went if it left through the edge that cut it.
+    def miss(self) -> None:
+        """No look of this frame was this person's."""
+        if self.hidden_t is None:
+            self.hidden_t = self._t
+            (x, y), (width, height) = self.predicted, self.size
+            there = (x - width / 2, y - height / 2, x + width / 2, y + height / 2)
+            self._edges = cut_sides(there, self._aspect)
 
-        Args:
-            bounds: width and height of the picture, picture heights.
-            coast: how long the person has been hidden at least, seconds.
+    def end(self) -> Point:
+        """Where the centre was last, or where it went if it left the picture.
+
+        It did where the edge cut the box in the last look, or would have in the first that is
+        missing, and the way went on from there to beyond the edge.
         """
         point = list(self.centre_at(self.last))
         for axis, motion in enumerate(self._motion):
-            end = motion.pos + motion.vel * (self.seen_t - self._t + coast)
-            low, high = self.last.cut[axis], self.last.cut[axis + 2]
-            if (low and end < 0) or (high and end > bounds[axis]):
-                point[axis] = end
+            low, high = (self.last.cut[i] or self._edges[i] for i in (axis, axis + 2))
+            if (low and motion.pos < 0) or (high and motion.pos > (self._aspect, 1.0)[axis]):
+                point[axis] = motion.pos
         return point[0], point[1]
-
-    def _confirm(self) -> None:
-        full = len(self._recent) == self._recent.maxlen
-        if full and self._frames - self._recent[0] < self._confirmation.of:
-            self._steady = True
 
     def _noise(self, axis: int) -> float:
         return (JITTER * self.size[axis]) ** 2

@@ -8,13 +8,14 @@ is known of one person to `person`, and what a crossing is to the line.
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from edge.assignment import Pair, assign
 from edge.contract.detections import Detections
-from edge.person import Confirmation, Look, Person
+from edge.person import Look, Person, Window
 from edge.types import Box, Point, Track, TrackUpdate
 
 Anchor = Literal["centre", "top", "bottom"]
@@ -28,22 +29,24 @@ class TrackerSettings:
     """How to follow. Scores are 0..1, times in seconds.
 
     A new track needs `birth_score`, a known one lives on from `keep_score`. Confirmed is who was
-    seen in `confirm_hits` of `confirm_of` successive frames, as long as the mean score is not below
-    `birth_score`. A confirmed track survives `max_hidden`, a doubtful one `doubtful_hidden`. A box
-    that shares more than `max_inside` of the smaller area with a better one gives no birth: nested
+    once seen at least three times and in `confirm_share` of the frames of `confirm_s`, or of five
+    frames where those take longer, as long as the mean score is not below `birth_score`. Who was
+    seen so at last survives `max_hidden` without being seen, others `doubtful_hidden`. A box that
+    shares more than `max_inside` of the smaller area with a better one gives no birth: nested
     boxes are one person. `anchor` is the point of the box that the line judges.
     """
 
     birth_score: float = 0.3
     keep_score: float = 0.2
-    confirm_hits: int = 3
-    confirm_of: int = 5
+    confirm_share: float = 0.6
+    confirm_s: float = 0.2
     max_hidden: float = 0.8
     doubtful_hidden: float = 0.4
     max_inside: float = 0.6
     anchor: Anchor = "centre"
 
 
+FRAMES, LOOKS = 5, 3  # a share of fewer frames says little, and of fewer looks
 CORNER = 0.35  # share of the area of a head that no other person's head beside it falls below
 
 
@@ -60,17 +63,21 @@ class Tracker:
         self._aspect = aspect
         self._people: list[Person] = []
         self._next_id = 1
+        self._frames: deque[float] = deque()  # times of those in the window
 
     def update(self, detections: Detections, t: float) -> TrackUpdate:
         """Take the boxes of one frame at `t` seconds, which must not run backwards."""
-        looks = self._looks(detections)
+        looks, window = self._looks(detections), self._window(t)
         ended = self._end_hidden(t)
         for person in self._people:
             person.predict(t)
         pairs = assign(list(self._candidates(looks)))
-        for row, column in pairs:
-            self._people[row].see(looks[column], t)
-        taken = {column for _, column in pairs}
+        taken = {column: row for row, column in pairs}
+        for column, row in taken.items():
+            self._people[row].see(looks[column], t, window)
+        for person in self._people:
+            if person.seen_t != t:
+                person.miss()
         self._people += self._born(
             [looks[i] for i in taken], [look for i, look in enumerate(looks) if i not in taken], t
         )
@@ -84,8 +91,19 @@ class Tracker:
             for column, look_x, look_y in middles:  # most are far away, which is told at once
                 if abs(look_x - x) < reach and abs(look_y - y) < reach:
                     benefit = person.benefit(looks[column])
-                    if benefit > 0:
+                    if benefit > 0 and self._may_take(person, looks, column):
                         yield row, column, benefit
+
+    def _may_take(self, person: Person, looks: Sequence[Look], column: int) -> bool:
+        """Whether a box may be a person's, being no second box of somebody else.
+
+        Part of a better box is who stands half behind another, and is known to be there, or else
+        a double, which must not keep a track of its own alive.
+        """
+        look, most = looks[column], self._settings.max_inside
+        if person.steady and person.is_at(look):
+            return True
+        return not any(_is_part(look.box, better.box, most) for better in looks[:column])
 
     def _looks(self, detections: Detections) -> list[Look]:
         """The boxes that are good enough to keep a track, without those that are no boxes.
@@ -103,27 +121,47 @@ class Tracker:
         ]
         return sorted(looks, key=lambda look: (-look.score, look.box))
 
-    def _limit(self, person: Person) -> float:
-        """Seconds that a person may be hidden."""
-        return self._settings.max_hidden if person.confirmed else self._settings.doubtful_hidden
+    def _window(self, t: float) -> Window:
+        """The last frames, this one included."""
+        frames, settings = self._frames, self._settings
+        if frames and t < frames[-1]:
+            frames.clear()  # the clock ran back
+        frames.append(t)
+        while len(frames) > FRAMES and frames[1] <= t - settings.confirm_s + _SLACK:
+            frames.popleft()
+        return Window(frames[0], max(LOOKS, round(settings.confirm_share * len(frames))))
+
+    def _confirmed(self, person: Person) -> bool:
+        """Whether this is a person: once seen steadily, and good enough on the whole.
+
+        What only now and then looks like a person, as a bag or the shadow of a head, may begin a
+        track, but its mean score gives it away.
+        """
+        return person.steady and person.score >= self._settings.birth_score
+
+    def _is_gone(self, person: Person, t: float) -> bool:
+        """Whether a person has been hidden for too long."""
+        settings = self._settings
+        if person.hidden_t is None or person.hidden_t > self._frames[0]:
+            return False
+        limit = settings.max_hidden if person.dense else settings.doubtful_hidden
+        return t - person.hidden_t > limit + _SLACK
 
     def _end_hidden(self, t: float) -> tuple[Track, ...]:
-        """Forget those who have been hidden for too long; tell where they went."""
-        gone = [p for p in self._people if t - p.seen_t > self._limit(p) + _SLACK]
-        self._people = [p for p in self._people if p not in gone]
-        bounds = (self._aspect, 1.0)
-        return tuple(self._track(p, t, p.leave(bounds, self._limit(p))) for p in gone)
+        """Forget those who are gone; tell where they went."""
+        gone = [person for person in self._people if self._is_gone(person, t)]
+        self._people = [person for person in self._people if person not in gone]
+        return tuple(self._track(person, t, person.end()) for person in gone)
 
     def _born(self, taken: Sequence[Look], free: Sequence[Look], t: float) -> list[Person]:
         """A person for each strong box of `free`, best first, that is no part of a better one."""
         settings = self._settings
-        confirm = Confirmation(settings.confirm_hits, settings.confirm_of, settings.birth_score)
         known, people = [look.box for look in taken], []
         for look in free:
             part = any(_is_part(look.box, box, settings.max_inside) for box in known)
             known.append(look.box)
             if look.score >= settings.birth_score and not part:
-                people.append(Person(self._next_id, look, t, confirm))
+                people.append(Person(self._next_id, look, t, self._aspect))
                 self._next_id += 1
         return people
 
@@ -144,7 +182,7 @@ class Tracker:
             anchor=self._anchor(centre, height),
             origin=self._anchor(person.centre_at(person.first), height),
             age=t - person.born_t,
-            confirmed=person.confirmed,
+            confirmed=self._confirmed(person),
             seen=seen,
             score=person.score,
         )

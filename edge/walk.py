@@ -31,6 +31,7 @@ JITTER = 0.15  # a box is placed no better than that
 BESIDE = 0.25  # who passes the end of the line so near still passes over it
 ROOM = 0.5  # share of the room beside the line that the band may take
 LOOKS = 2  # in a row past the line: one errant box is no crossing
+DWELL = 3.0  # seconds in the band, from which on a person stands there
 NEARBY = 2.0  # sizes: who is first seen so near to the line may have crossed it unseen
 
 
@@ -109,10 +110,12 @@ class Walk:
         self._side = 0  # +1 in, -1 out, 0 not known
         self._far = 0.0  # the greatest distance from the line on that side
         self._turned = False  # the side has changed since the origin
-        self._past = 0  # looks in a row that show the person past the line ...
-        self._beyond = 0  # ... and past the band
+        self._beyond = 0  # looks in a row that show the person past the line and its band
         self._sign = 0  # of the last depth that had one
         self._trail: list[Sample] = []  # the last three looks
+        self._stopped: float | None = None  # since when the person has been in the band, seconds
+        self.dwelled = False  # whether the person ever stood there ...
+        self.told_dwelling = False  # ... and has been counted among those who did
         self._passage = Sample(0, 0.0, 0.0, 0.0)  # the last change of sign
 
     def look(self, track: Track, frame: int, t: float) -> None:
@@ -123,8 +126,8 @@ class Walk:
         if not self._turned:
             self._begin(self.line.place(track.origin)[0], JITTER * unit)
         band = self.line.band(track, along)
+        self._dwell(abs(depth) < band and self._is_over(along, unit), t)
         other = self._side * depth < 0
-        self._past = self._past + 1 if other and abs(depth) >= JITTER * unit else 0
         self._beyond = self._beyond + 1 if other and abs(depth) >= band else 0
         if self._beyond >= LOOKS:
             self._cross(depth, unit)
@@ -138,7 +141,7 @@ class Walk:
         depth, unit = self.line.place(track.anchor)[0], min(self.line.size(track))
         if depth * self._sign < 0:
             self._passage = self._trail[-1]  # it left the picture on the other side
-        certain = self._past >= LOOKS or _has_left(track) or self._came_steadily()
+        certain = self._settled(unit) or _has_left(track) or self._came_steadily()
         if certain and self._side * depth < 0 and abs(depth) >= JITTER * unit:
             self._cross(depth, unit)
 
@@ -146,6 +149,20 @@ class Walk:
         """The crossings decided since the last call."""
         decided, self._decided = self._decided, []
         return decided
+
+    def take_standing(self, before: float) -> list[Decision]:
+        """The crossings that stand: passed at `before` seconds or sooner, and not taken back.
+
+        Who crosses back while the way there is not yet taken has undone both.
+        """
+        waiting: list[Decision] = []
+        for decision in self._decided:
+            if waiting and waiting[-1][0] is not decision[0]:
+                waiting.pop()
+            else:
+                waiting.append(decision)
+        self._decided = [each for each in waiting if each[1].t > before]
+        return [each for each in waiting if each[1].t <= before]
 
     def is_undecided(self, track: Track) -> bool:
         """Whether a person who ended here came from one side and got no further than the band."""
@@ -172,14 +189,28 @@ class Walk:
         self._sign = sign or self._sign
         self._trail = [*self._trail[-2:], now]
 
+    def _dwell(self, inside: bool, t: float) -> None:
+        """Note how long the person has been in the band."""
+        if not inside:
+            self._stopped = None
+        elif self._stopped is None:
+            self._stopped = t
+        elif t - self._stopped >= DWELL:
+            self.dwelled = True
+
+    def _settled(self, unit: float) -> bool:
+        """Whether the last looks show the person past the line by more than jitter on the whole."""
+        depths = [self._side * sample.depth for sample in self._trail[-LOOKS:]]
+        enough = len(depths) == LOOKS and max(depths) < 0
+        return enough and sum(depths) <= -LOOKS * JITTER * unit
+
     def _came_steadily(self) -> bool:
         """Whether the last look goes on from the two before, as no errant box does."""
-        if self._past == 0 or len(self._trail) < 3:
+        if len(self._trail) < 3:
             return False
         (a, b, c) = self._trail
         before, last = _speed(a, b), _speed(b, c)
-        steady = before * last > 0 and 0.5 <= last / before <= 2
-        return steady and c.t - b.t <= 2.5 * (b.t - a.t)
+        return before * last > 0 and 0.5 <= last / before <= 2
 
     def _begin(self, depth: float, jitter: float) -> None:
         """The side from which the person came, as far as known by now."""
@@ -193,7 +224,7 @@ class Walk:
         if self._far + abs(depth) < BAND * unit:
             return
         self._side, self._far, self._turned = _sign(depth), abs(depth), True
-        self._past = self._beyond = 0
+        self._beyond = 0
         if self._is_over(self._passage.along, unit):
             direction = Direction.IN if self._side > 0 else Direction.OUT
             self._decided.append((direction, self._passage))

@@ -226,7 +226,7 @@ def test_quality_tells_of_people_born_past_the_line() -> None:
     walk(down(0.96, 0.9, 0.8), counter=counter, number=3)
     walk(down(0.3, 0.4, 0.6, 0.8), counter=counter, number=4)
 
-    assert {"door": LineQuality(born_past=1, undecided=0)} == counter.quality
+    assert {"door": LineQuality(born_past=1)} == counter.quality
 
 
 def test_quality_tells_of_people_lost_in_the_band() -> None:
@@ -235,7 +235,37 @@ def test_quality_tells_of_people_lost_in_the_band() -> None:
     walk(down(0.3, 0.4, 0.48), counter=counter, number=1)
     walk(down(0.3, 0.4, 0.6, 0.7), counter=counter, number=2)
 
-    assert {"door": LineQuality(born_past=0, undecided=1)} == counter.quality
+    assert {"door": LineQuality(undecided=1)} == counter.quality
+
+
+def test_quality_tells_of_people_who_stand_on_the_line() -> None:
+    """After three seconds in the band, once each, while they still stand there."""
+    counter = LineCounter([LINE], LineSettings(), 1.0)
+    for index in range(40):
+        now = TrackUpdate((track((0.5, 0.49), 1), track((0.5, 0.2), 2)))
+        counter.update(now, index, index / FPS)
+
+        assert (index / FPS >= 3) == counter.quality["door"].dwelled
+
+
+IMMEDIATE_NET = LineSettings("immediate", u_turns=False)
+
+
+def test_immediate_without_u_turns_waits_for_a_way_back() -> None:
+    """Who goes in is told three seconds later; who comes back within them never was in."""
+    there = down(0.3, 0.4, 0.6, 0.7)
+    stays = [*there, *down(*[0.7] * 40)]
+    counter = LineCounter([LINE], IMMEDIATE_NET, 1.0)
+    told_at = [
+        index
+        for index, place in enumerate(stays)
+        if counter.update(TrackUpdate((track(place, origin=stays[0]),)), index, index / FPS)
+    ]
+
+    assert [pytest.approx(1.5 + 3 * FPS, abs=1)] == told_at
+    assert "" == told(walk([*there, *down(0.6, 0.4, 0.3, 0.2)], IMMEDIATE_NET))
+    assert "i" == told(walk(there, IMMEDIATE_NET))
+    assert "io" == told(walk([*stays, *down(0.6, 0.4, 0.3, 0.2)], IMMEDIATE_NET))
 
 
 @pytest.mark.parametrize(
@@ -253,7 +283,9 @@ def test_lines_that_cannot_count_are_refused(lines: list[Line], message: str) ->
 
 
 ways = st.lists(st.tuples(st.floats(0.1, 0.9), st.floats(0.1, 0.9)), min_size=1, max_size=30)
-modes = st.sampled_from([LineSettings(), DEFERRED, LineSettings("deferred", u_turns=True)])
+modes = st.sampled_from(
+    [LineSettings(), DEFERRED, LineSettings("deferred", u_turns=True), IMMEDIATE_NET]
+)
 
 
 def events(crossings: Sequence[Crossing]) -> list[tuple[str, int]]:

@@ -115,11 +115,44 @@ def test_a_track_hidden_for_longer_ends() -> None:
 
 
 def test_a_doubtful_track_ends_sooner() -> None:
-    """A single false box is forgotten after 0.4 s, unconfirmed."""
+    """A single false box is forgotten after 0.4 s without another, unconfirmed."""
     updates = follow([seen(head(0.5, 0.5)), *[NONE] * 6])
 
-    assert [1, 1, 1, 1, 1, 0, 0] == [len(update.active) for update in updates]
+    assert [1, 1, 1, 1, 1, 1, 0] == [len(update.active) for update in updates]
     assert [False] == [track.confirmed for update in updates for track in update.ended]
+
+
+def test_at_4_frames_a_second_four_misses_end_a_doubtful_track() -> None:
+    """Few pictures say little of who is not in them."""
+    updates = follow([seen(head(0.5, 0.5)), *[NONE] * 6], 4.0)
+
+    assert [1, 1, 1, 1, 1, 0, 0] == [len(update.active) for update in updates]
+
+
+def test_a_single_look_after_a_gap_does_not_last() -> None:
+    """A false box where a person was lost keeps the track for no longer than a doubtful one."""
+    person = [seen(head(0.5, 0.5))] * 10
+    updates = follow([*person, *[NONE] * 6, seen(head(0.5, 0.55)), *[NONE] * 6])
+
+    assert [1, 1, 0] == [len(update.active) for update in updates[-3:]]
+
+
+def test_a_second_box_keeps_no_track_of_its_own() -> None:
+    """A box within a better one begins no track, and confirms none that began alone."""
+    whole, part = head(0.5, 0.5), head(0.48, 0.48, 0.07)
+    both = Detections.of([whole, part], [0.9, 0.6])
+    updates = follow([Detections.of([part], [0.6]), *[both] * 8])
+
+    assert [1] == [len(update.active) for update in updates[-1:]]
+
+
+def test_who_walks_behind_somebody_is_followed_there() -> None:
+    """A known person whose box lies within another's for a while keeps the track."""
+    near = (0.4, 0.3, 0.6, 0.8)
+    lefts = [0.1 + 0.025 * i for i in range(26)]
+    frames = [Detections.of([near, (x, 0.3, x + 0.18, 0.75)], [0.9, 0.7]) for x in lefts]
+
+    assert [[1, 2]] * 26 == [ids(update) for update in follow(frames)]
 
 
 def test_sparse_looks_confirm_nobody() -> None:
@@ -209,7 +242,7 @@ def test_who_walks_out_over_the_edge_ends_outside() -> None:
     """The box is cut smaller and smaller; its centre goes on to where nothing is seen."""
     lefts = [0.3 + 0.05 * i for i in range(13)]
     frames = [seen((left, 0.2, min(left + 0.2, 1.0), 0.8)) for left in lefts]
-    updates = follow([*frames, *[NONE] * 9])
+    updates = follow([*frames, *[NONE] * 10])
     (gone,) = (track for update in updates for track in update.ended)
 
     assert pytest.approx(lefts[-1] + 0.1, abs=0.02) == updates[12].active[0].anchor[0]
@@ -218,7 +251,7 @@ def test_who_walks_out_over_the_edge_ends_outside() -> None:
 
 def test_who_stands_at_the_edge_and_is_lost_has_not_left() -> None:
     """A cut box that does not move ends where it was seen."""
-    updates = follow([*[seen((0.4, 0.5, 0.6, 1.0))] * 20, *[NONE] * 9])
+    updates = follow([*[seen((0.4, 0.5, 0.6, 1.0))] * 20, *[NONE] * 10])
     (gone,) = (track for update in updates for track in update.ended)
 
     assert pytest.approx((0.5, 0.75)) == gone.anchor
