@@ -140,7 +140,9 @@ def _open_video(stack: contextlib.ExitStack, uri: str, config: Config) -> _Recor
     # A recording is upright and exposed as it is: those keys are about the camera.
     settings = replace(config.source, uri=uri, loop=False, rotation=0, exposure=0)
     video = stack.enter_context(open_source(settings))
-    detector = stack.enter_context(open_detector(bundle, config.detector, score=keep_score(score)))
+    detector = stack.enter_context(
+        open_detector(bundle, config.detector, score=keep_score(score), recorded=not video.live)
+    )
     return _Recording(detector.detect(video), video.size, video.fps, score)
 
 
