@@ -179,8 +179,7 @@ def _watchers(
 def tell_replay(counted: Replay) -> str:
     """What a person wants to know of a replay."""
     rows = [
-        f"{line['name']}  in {line['in']}  out {line['out']}"
-        for line in ({"name": name, **both} for name, both in counted.to_json()["lines"].items())
+        f"{name}  in {ways['in']}  out {ways['out']}" for name, ways in counted.by_line().items()
     ]
     speed = f"{counted.frames} frames at {counted.fps:.0f} frames/s"
     return "\n".join([*rows, speed])
