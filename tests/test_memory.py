@@ -114,7 +114,7 @@ def door(tmp_path: Path, scene_video: Path) -> Path:
 @pytest.mark.parametrize(
     ("pictures", "warm_up"),
     [
-        pytest.param(600, 300, id="600"),
+        pytest.param(400, 200, id="400"),
         pytest.param(36_000 + 3_600, 3_600, id="36 thousand", marks=pytest.mark.proof),
     ],
 )
