@@ -128,9 +128,11 @@ def test_the_service_holds_no_more_after_more_pictures(
     command = [sys.executable, "-m", "tests.unpaced_door", str(door), str(pictures)]
     with Mosquitto(tmp_path) as broker, Listener(broker.url) as listener:
         door.write_text(door.read_text() + f'[mqtt]\nurl = "{broker.url}"\n')
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True)
-        told = [line.split() for line in done.stdout.splitlines()]
-        held = {int(number): float(mb) for number, mb in told}
+        with (tmp_path / "held").open("w+") as told:  # to be looked at while it goes on
+            subprocess.run(command, cwd=ROOT, stdout=told, check=True)
+            told.seek(0)
+            rows = [line.split() for line in told]
+        held = {int(number): float(mb) for number, mb in rows}
         crossings = listener.seqs()
     warm = [mb for number, mb in held.items() if number <= warm_up]
     later = [mb for number, mb in held.items() if number > warm_up]
