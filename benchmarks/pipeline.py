@@ -11,8 +11,9 @@ is told as well.
 
 Parts and command are measured in turns. On a machine that is shared, part of the cores' time goes
 to others: the share that is printed second counts only what they left, which is what the command
-used and what lay idle. A picture may take more CPU time with all cores at work than alone, where
-cores share caches, memory or a physical core; that lowers both shares.
+used and what lay idle; "cores it had" says how much that was. A picture may take more CPU time with
+all cores at work than alone, where cores share caches, memory or a physical core; that lowers both
+shares. Each round is told on stderr.
 
 Without data, a simulated door is rendered and counted.
 """
@@ -129,6 +130,7 @@ class Run:
     start_s: float  # before its first frame was asked for
     own_ms: float  # CPU a frame, all threads
     there_ms: float  # the same and what lay idle: CPU a frame that was there to be used
+    cores: float  # that many were there, over the run
     counted: tuple[int, int]
 
 
@@ -154,6 +156,7 @@ def run(video: Path) -> Run:
         begun.wall - moments[0].wall,
         own * frame,
         (own + idle) * frame,
+        (own + idle) / seconds,
         (told["in"], told["out"]),
     )
 
@@ -186,6 +189,7 @@ def compare(name: str, video: Path, rounds: int, count: int) -> str:
     return (
         f"| {name} | {costs} | {statistics.median(limits):.1f} | "
         f"{statistics.median(each.fps for each in runs):.1f} | {spread(shares)} | {spread(left)} | "
+        f"{spread([each.cores for each in runs])} | "
         f"{statistics.median(each.own_ms for each in runs):.1f} | "
         f"{statistics.median(each.start_s for each in runs):.1f} |"
     )
@@ -247,7 +251,13 @@ def main() -> None:
         print(machine())
         print()
         heads = [*(f"{part}, ms" for part in PARTS), "limit, frames/s", "replay, frames/s"]
-        heads += ["share of the limit", "of what others left", "CPU ms a frame", "start, s"]
+        heads += [
+            "share of the limit",
+            "of what others left",
+            "cores it had",
+            "CPU ms a frame",
+            "start, s",
+        ]
         print("| video | " + " | ".join(heads) + " |")
         print("|---" * (1 + len(heads)) + "|")
         for video in videos:
