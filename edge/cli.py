@@ -129,7 +129,9 @@ def _replay(options: argparse.Namespace) -> int:
         lines=_lines(options.line, options.in_side),
         outputs=Outputs(options.events, options.save_detections, options.annotate),
     )
-    print(json.dumps(result.to_json()) if options.json else tell_replay(result))
+    if options.json:
+        sys.stdout.writelines(result.json_parts())
+    print("" if options.json else tell_replay(result))
     return 0
 
 

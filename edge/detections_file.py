@@ -5,6 +5,9 @@
 
 Boxes are xyxy, 0..1; frames count from 0 and come in order; a frame that is missing had no boxes.
 `score` is the lowest score of a new person in that recording; without it no score is cut.
+
+A file is read twice and never held: once to find what is wrong before anything is counted, and how
+far its frames are apart where the first line does not tell; and once to give the sightings.
 """
 
 from __future__ import annotations
@@ -38,17 +41,25 @@ class _Row:
 
 @dataclass(frozen=True, slots=True)
 class RecordedDetections:
-    """A file's content. `size` (width, height) gives the picture's shape, `score` is 0..1."""
+    """A file that was found good.
 
+    `size` (width, height) gives the picture's shape, `score` is 0..1. Only what its first line
+    tells, or the defaults, is here; its rows are on the disk.
+    """
+
+    path: Path
     size: tuple[int, int]
     fps: float
     score: float | None
-    rows: tuple[_Row, ...]
 
     def sightings(self) -> Iterator[Sighting]:
-        """One sighting for each frame up to the last that is told, in order."""
+        """One sighting for each frame up to the last that is told, in order, read as it is taken.
+
+        Raises:
+            DataError: a line is wrong, because the file was changed in the meantime.
+        """
         index, t = 0, 0.0
-        for row in self.rows:
+        for row in _rows(self.path):
             gap = row.frame - index
             for missing in range(gap):
                 at = t + (row.t - t) * missing / gap
@@ -62,54 +73,82 @@ def _sighting(index: int, t: float, detections: Detections) -> Sighting:
 
 
 def read_detections(path: Path) -> RecordedDetections:
-    """Read a file of boxes.
+    """Check a file of boxes from its first line to its last, and tell its picture and rate.
 
     Raises:
-        DataError: there is none, or a line is wrong; names file and line.
+        DataError: there is none, a line is wrong, or it can be read only once; names file and line.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such detections file") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read: {error}") from error
-    objects = [(i, _object(path, i, text)) for i, text in enumerate(lines, 1) if text.strip()]
-    header: dict[str, Any] = {}
-    if objects and "frame" not in objects[0][1]:
-        header = objects.pop(0)[1]
-    rows = tuple(_read(path, i, _row, item) for i, item in objects)
-    _check_order(path, [number for number, _ in objects], rows)
-    return _with_header(path, header, rows)
+    if path.exists() and not path.is_file():
+        raise DataError(f"{path}: cannot be read: it must be a file, for it is read twice")
+    number, header = next(_objects(path), (1, {}))
+    told = {} if "frame" in header else header
+    span = _Span()
+    for row in _rows(path):
+        span.take(row)
+    return _read(path, number, lambda told: _with_fps_of(path, told, span), told)
 
 
-def _check_order(path: Path, numbers: list[int], rows: tuple[_Row, ...]) -> None:
+def _with_fps_of(path: Path, told: dict[str, Any], span: _Span) -> RecordedDetections:
+    width, height = (int(side) for side in told.get("size", (1, 1)))
+    fps = float(told.get("fps") or span.fps)
+    score = told.get("score")
+    if width < 1 or height < 1 or not 0 < fps < 1e4:
+        raise ValueError("size and fps must be above 0")
+    return RecordedDetections(path, (width, height), fps, None if score is None else float(score))
+
+
+class _Span:
+    """The first and the last row of a file."""
+
+    def __init__(self) -> None:
+        self._first: _Row | None = None
+        self._last: _Row | None = None
+
+    def take(self, row: _Row) -> None:
+        """Take in the next row."""
+        self._first, self._last = self._first or row, row
+
+    @property
+    def fps(self) -> float:
+        """Frames per second by the times of the rows."""
+        first, last = self._first, self._last
+        if first is None or last is None or last.t <= first.t:
+            return _DEFAULT_FPS
+        return (last.frame - first.frame) / (last.t - first.t)
+
+
+def _rows(path: Path) -> Iterator[_Row]:
+    """The rows after the optional first line, each checked by itself and against the one before."""
     frame, t = -1, -math.inf
-    for number, row in zip(numbers, rows, strict=True):
+    begun = False
+    for number, item in _objects(path):
+        header, begun = not begun and "frame" not in item, True
+        if header:
+            continue
+        row = _read(path, number, _row, item)
         if row.frame <= frame or row.t < t:
             raise DataError(f"{path}:{number}: frames and times must grow; sort the lines")
         if row.frame - frame > _MAX_GAP:
             raise DataError(f"{path}:{number}: frame {row.frame} follows frame {frame}")
+        yield row
         frame, t = row.frame, row.t
 
 
-def _with_header(path: Path, header: dict[str, Any], rows: tuple[_Row, ...]) -> RecordedDetections:
-    def read(told: dict[str, Any]) -> RecordedDetections:
-        width, height = (int(side) for side in told.get("size", (1, 1)))
-        fps = float(told.get("fps") or _fps_of(rows))
-        score = told.get("score")
-        if width < 1 or height < 1 or not 0 < fps < 1e4:
-            raise ValueError("size and fps must be above 0")
-        return RecordedDetections(
-            (width, height), fps, None if score is None else float(score), rows
-        )
-
-    return _read(path, 1, read, header)
+def _objects(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    """The objects of the lines that are not blank, with the numbers of the lines from 1."""
+    for number, text in _lines(path):
+        if text.strip():
+            yield number, _object(path, number, text)
 
 
-def _fps_of(rows: tuple[_Row, ...]) -> float:
-    if len(rows) < 2 or rows[-1].t <= rows[0].t:
-        return _DEFAULT_FPS
-    return (rows[-1].frame - rows[0].frame) / (rows[-1].t - rows[0].t)
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            yield from enumerate(file, 1)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such detections file") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read: {error}") from error
 
 
 def _object(path: Path, number: int, text: str) -> dict[str, Any]:

@@ -55,7 +55,8 @@ class HealthMeter:
         self._begun = clock()
         self._lock = threading.Lock()
         self._recent: deque[tuple[float, float]] = deque()  # monotonic s, ms
-        self._last: tuple[float, int] | None = None  # monotonic s, index of the frame
+        self._last_at: float | None = None  # monotonic s of the last picture
+        self._seen = -1  # index of the last picture; what the camera gave before it is gone, too
         self._dropped = 0
         self._versions = _versions()
 
@@ -63,9 +64,8 @@ class HealthMeter:
         """Take in that a picture went through at monotonic second `now`."""
         index = sighting.frame.index
         with self._lock:
-            if self._last is not None:
-                self._dropped += max(0, index - self._last[1] - 1)
-            self._last = (now, index)
+            self._dropped += max(0, index - self._seen - 1)
+            self._last_at, self._seen = now, index
             self._recent.append((now, sighting.ms))
             self._forget(now)
 
@@ -76,8 +76,9 @@ class HealthMeter:
             self._forget(now)
             times = [ms for _, ms in self._recent if ms > 0]
             span = min(_WINDOW_S, now - self._begun)
-            fps = len(self._recent) / span if self._last and span > 0 else None
-            age = now - self._last[0] if self._last else None
+            known = self._last_at is not None
+            fps = len(self._recent) / span if known and span > 0 else None
+            age = None if self._last_at is None else now - self._last_at
             dropped = self._dropped
         return HealthSnapshot(
             fps=fps,

@@ -140,7 +140,9 @@ def _open_video(stack: contextlib.ExitStack, uri: str, config: Config) -> _Recor
     # A recording is upright and exposed as it is: those keys are about the camera.
     settings = replace(config.source, uri=uri, loop=False, rotation=0, exposure=0)
     video = stack.enter_context(open_source(settings))
-    detector = stack.enter_context(open_detector(bundle, config.detector, score=keep_score(score)))
+    detector = stack.enter_context(
+        open_detector(bundle, config.detector, score=keep_score(score), recorded=not video.live)
+    )
     return _Recording(detector.detect(video), video.size, video.fps, score)
 
 
@@ -177,8 +179,7 @@ def _watchers(
 def tell_replay(counted: Replay) -> str:
     """What a person wants to know of a replay."""
     rows = [
-        f"{line['name']}  in {line['in']}  out {line['out']}"
-        for line in ({"name": name, **both} for name, both in counted.to_json()["lines"].items())
+        f"{name}  in {ways['in']}  out {ways['out']}" for name, ways in counted.by_line().items()
     ]
     speed = f"{counted.frames} frames at {counted.fps:.0f} frames/s"
     return "\n".join([*rows, speed])

@@ -1,19 +1,22 @@
 """Counts a recording: every frame, as fast as the machine can, from pictures or from boxes.
 
-Leaves it to the caller to open the source and the detector, and to say what is right.
+However long it is, nothing is kept of its frames, and a few bytes of each crossing. Leaves it to
+the caller to open the source and the detector, and to say what is right.
 """
 
 from __future__ import annotations
 
 import csv
-import statistics
+import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge.crossing_log import CrossingLog
 from edge.errors import WorldError
+from edge.histogram import Histogram
 from edge.pipeline import Corridor, Step
 from edge.types import Crossing, Direction, Line, Sighting
 
@@ -23,7 +26,7 @@ class Replay:
     """What a recording came to. `fps` is the rate of processing, `source_fps` of recording."""
 
     lines: tuple[Line, ...]
-    crossings: tuple[Crossing, ...]
+    crossings: Sequence[Crossing]  # in the order of their frames
     frames: int
     source_fps: float
     fps: float
@@ -36,32 +39,43 @@ class Replay:
             for crossing in self.crossings
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """The object that `headcount replay --json` prints."""
+    def by_line(self) -> dict[str, dict[str, int]]:
+        """Crossings in each direction of each line, by its name."""
         return {
+            line.name: {
+                direction.value: self.total(direction, line.name) for direction in Direction
+            }
+            for line in self.lines
+        }
+
+    def json_parts(self) -> Iterator[str]:
+        """The JSON object that `headcount replay --json` prints, in parts.
+
+        Whole, the text of a long recording would take more memory than counting it did.
+        """
+        figures = {
             "in": self.total(Direction.IN),
             "out": self.total(Direction.OUT),
-            "lines": {
-                line.name: {
-                    direction.value: self.total(direction, line.name) for direction in Direction
-                }
-                for line in self.lines
-            },
-            "events": [
-                {
-                    "frame": crossing.frame,
-                    "t": round(crossing.t, 3),
-                    "line": crossing.line,
-                    "direction": crossing.direction.value,
-                    "track": crossing.track,
-                }
-                for crossing in self.crossings
-            ],
+            "lines": self.by_line(),
             "frames": self.frames,
             "source_fps": self.source_fps,
             "fps": round(self.fps, 2),
             "detector_ms": None if self.detector_ms is None else round(self.detector_ms, 2),
         }
+        yield json.dumps(figures)[:-1] + ', "events": ['
+        for number, crossing in enumerate(self.crossings):
+            yield (", " if number else "") + json.dumps(_event(crossing))
+        yield "]}"
+
+
+def _event(crossing: Crossing) -> dict[str, Any]:
+    return {
+        "frame": crossing.frame,
+        "t": round(crossing.t, 3),
+        "line": crossing.line,
+        "direction": crossing.direction.value,
+        "track": crossing.track,
+    }
 
 
 def replay(
@@ -81,29 +95,19 @@ def replay(
         source_fps: frames per second of the recording.
         watch: sees every step, for annotating or saving.
     """
-    crossings: list[Crossing] = []
-    times: list[float] = []
-    frames = 0
+    crossings, times, frames = CrossingLog(), Histogram(), 0
     begun = time.perf_counter()
     for sighting in sightings:
         step = corridor.step(sighting)
-        crossings += step.crossings
-        times.append(sighting.ms)
+        crossings.add(step.crossings)
+        if sighting.ms > 0:
+            times.add(sighting.ms)
         frames = sighting.frame.index + 1
         if watch is not None:
             watch(step)
-    crossings += corridor.finish()
+    crossings.add(corridor.finish())
     took = max(time.perf_counter() - begun, 1e-9)
-    crossings.sort(key=lambda crossing: crossing.frame)
-    ran = [ms for ms in times if ms > 0]
-    return Replay(
-        lines,
-        tuple(crossings),
-        frames,
-        source_fps,
-        frames / took,
-        statistics.median(ran) if ran else None,
-    )
+    return Replay(lines, crossings, frames, source_fps, frames / took, times.median())
 
 
 def write_events(path: Path, crossings: Iterable[Crossing]) -> None:

@@ -21,7 +21,7 @@ from edge.types import Image
 class FakeCapture:
     """A camera in OpenCV's terms: gives a picture for each `shutter()`, then `end()` or silence.
 
-    The picture's first pixel is its number.
+    The picture's first pixel is its number, from 0 to 255 and again.
     """
 
     def __init__(self, fps: float = 12.0) -> None:
@@ -50,7 +50,7 @@ class FakeCapture:
         self._pictures.acquire()
         if self._ends:
             return False, None
-        image = np.full((48, 64, 3), self._count, np.uint8)
+        image = np.full((48, 64, 3), self._count % 256, np.uint8)
         self._count += 1
         return True, image
 
@@ -59,6 +59,31 @@ class FakeCapture:
 
     def release(self) -> None:
         self.released = True
+
+
+class FastCamera:
+    """A camera in OpenCV's terms that gives grey pictures at its rate, in real time.
+
+    `given` counts them. Pictures that nobody reads in time are not made up for.
+    """
+
+    def __init__(self, fps: float, size: tuple[int, int] = (320, 240)) -> None:
+        self.given = 0
+        self._fps = fps
+        self._image = np.full((size[1], size[0], 3), 127, np.uint8)
+        self._due = time.monotonic()
+
+    def read(self) -> tuple[bool, Image | None]:
+        self._due = max(self._due + 1 / self._fps, time.monotonic())
+        time.sleep(max(self._due - time.monotonic(), 0))
+        self.given += 1
+        return True, self._image
+
+    def get(self, prop: int) -> float:
+        return self._fps if prop == cv2.CAP_PROP_FPS else 0.0
+
+    def release(self) -> None:
+        """Nothing is held."""
 
 
 class _Session(socketserver.StreamRequestHandler):

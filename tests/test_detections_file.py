@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,42 @@ def test_a_wrong_line_is_told(tmp_path: Path, rows: list[object], message: str) 
         read_detections(write(tmp_path, *rows))
 
     assert "\n" not in str(caught.value)
+
+
+def test_a_wrong_line_is_told_with_its_own_number(tmp_path: Path) -> None:
+    """Blank lines are counted, and the first line need not be the first that tells anything."""
+    with pytest.raises(DataError, match=r"boxes\.jsonl:3: size and fps"):
+        read_detections(write(tmp_path, "", "", {"fps": -1}, ROW))
+    with pytest.raises(DataError, match=r"boxes\.jsonl:4: frames and times"):
+        read_detections(write(tmp_path, "", ROW, "", ROW))
+
+
+def test_bytes_that_are_no_text_are_told(tmp_path: Path) -> None:
+    """Wherever in the file they are."""
+    path = write(tmp_path, ROW)
+    path.write_bytes(path.read_bytes() + b"\xff\xfe\n")
+    with pytest.raises(DataError, match=r"boxes\.jsonl: cannot be read: .*utf-8"):
+        read_detections(path)
+
+
+def test_a_file_is_read_as_it_is_taken(tmp_path: Path) -> None:
+    """Nothing of it is held: a line that is spoilt after the check is told when it is reached."""
+    path = write(tmp_path, ROW, {**ROW, "frame": 1, "t": 0.1})
+    sightings = read_detections(path).sightings()
+    path.write_text(path.read_text().replace('"frame": 1', '"frame": x'))
+
+    assert 0 == next(sightings).frame.index
+    with pytest.raises(DataError, match=r"boxes\.jsonl:2: is not JSON"):
+        next(sightings)
+
+
+def test_what_can_be_read_only_once_is_told(tmp_path: Path) -> None:
+    """A pipe would be empty when the boxes are wanted; a folder never has any."""
+    pipe = tmp_path / "boxes.jsonl"
+    os.mkfifo(pipe)
+    for path in (pipe, tmp_path):
+        with pytest.raises(DataError, match="it must be a file"):
+            read_detections(path)
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openvino import opset4
 
+from edge.assembly import choose_bundle
 from edge.config import DetectorConfig
 from edge.contract.bundle import Bundle, Manifest, ModelInput, Variant, write_bundle
 from edge.contract.ssd import PriorMap, PriorSpec, priors
@@ -22,6 +24,7 @@ from edge.detector import open_detector
 from edge.detector.openvino import first_line, scale_picture
 from edge.detector.outputs import order_outputs, to_detections
 from edge.errors import DetectorError
+from edge.scene import Scene
 from edge.types import Frame
 
 SPEC = PriorSpec(32, 32, (PriorMap(16, (12.0,)),))  # 2 x 2 cells
@@ -167,6 +170,45 @@ def test_every_frame_once_and_in_order(tmp_path: Path) -> None:
     for each in seen:
         expected = corner_boxes()[[each.frame.index % 4]]
         np.testing.assert_allclose(expected, each.detections.boxes, atol=1e-6)
+
+
+def test_a_recording_is_seen_frame_by_frame(tmp_path: Path) -> None:
+    """In order and once each, too; a bounded number of frames is held, however long it is."""
+    frames = [replace(frame(index % 4), index=index) for index in range(99)]
+    taken: list[int] = []
+
+    def watched() -> Iterator[Frame]:
+        for each in frames:
+            taken.append(each.index)
+            yield each
+
+    ahead, seen = [], []
+    with open_detector(make(tmp_path, SSD, blue_graph()), recorded=True) as detector:
+        for each in detector.detect(watched()):
+            ahead.append(len(taken) - each.frame.index)
+            seen.append(each)
+
+    assert 2 <= max(ahead) <= (os.cpu_count() or 1) + 3
+    assert list(range(99)) == [each.frame.index for each in seen]
+    for each in seen:
+        expected = corner_boxes()[[each.frame.index % 4]]
+        np.testing.assert_allclose(expected, each.detections.boxes, atol=1e-6)
+        assert each.ms >= 0
+
+
+def test_a_recording_is_seen_as_it_would_have_been_live() -> None:
+    """The shipped detector's boxes and scores are the same to the last bit."""
+    bundle = choose_bundle(DetectorConfig(), must_be_trusted=True)
+    pictures = [Frame(drawn.image, drawn.index, drawn.t) for drawn in Scene(106, duration=2, fps=8)]
+    both = []
+    for recorded in (False, True):
+        with open_detector(bundle, score=0.05, recorded=recorded) as detector:
+            both.append([each.detections for each in detector.detect(pictures)])
+
+    assert sum(map(len, both[0])) > 16
+    for live, later in zip(*both, strict=True):
+        np.testing.assert_array_equal(live.boxes, later.boxes)
+        np.testing.assert_array_equal(live.scores, later.scores)
 
 
 def test_no_frames(tmp_path: Path) -> None:

@@ -149,6 +149,14 @@ def test_rate_age_and_gaps_of_the_pictures(meter: HealthMeter, clock: Clock) -> 
     assert pytest.approx(9.5, abs=0.3) == health.fps
 
 
+def test_what_came_before_the_first_picture_is_dropped(meter: HealthMeter, clock: Clock) -> None:
+    """A camera gives pictures while the detector is loaded; nobody looks at those."""
+    meter.note(sighting(7), clock.now)
+    meter.note(sighting(8), clock.now)
+
+    assert 7 == meter.snapshot().dropped
+
+
 def test_a_camera_that_stalls_ages_and_its_rate_falls_to_zero(
     meter: HealthMeter, clock: Clock
 ) -> None:

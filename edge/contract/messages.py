@@ -276,7 +276,7 @@ class HealthSnapshot:
     inference_ms: float | None
     device: str | None  # what runs the detector now, and why it if that is a fall-back
     camera_age_s: float | None  # seconds since the last picture
-    dropped: int  # pictures left out since the start
+    dropped: int  # pictures that came since the start and were not looked at
     temperature_c: float | None
     throttled: tuple[str, ...] | None
     rss_mb: float | None

@@ -26,6 +26,7 @@ def open_detector(
     *,
     score: float | None = None,
     support: Int8Support | None = None,
+    recorded: bool = False,
 ) -> Detector:
     """Load a bundle's model on the device that the settings name.
 
@@ -34,6 +35,8 @@ def open_detector(
         settings: device, precision, threads.
         score: detections below are left out, 0..1; the bundle's own where none is given.
         support: what the device makes of int8; it is asked where none is given.
+        recorded: as many pictures a second as can be, however late each is; what is seen in them
+            is the same. Where pictures are live, each is to be done soon. A stick knows one way.
 
     Raises:
         DetectorError: there is no such device, or the model cannot be loaded on it.
@@ -44,4 +47,4 @@ def open_detector(
         settings = replace(settings, device=choose_device(settings))
     if family(settings.device) == STICK:
         return open_stick(bundle, settings, score)
-    return open_openvino(bundle, settings, score, support)
+    return open_openvino(bundle, settings, score, support, recorded=recorded)

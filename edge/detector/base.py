@@ -25,7 +25,8 @@ class Detector(ABC):
         """Look at each frame.
 
         The next frame is taken and handed to the device before a sighting is given, so that
-        decoding, inference and counting overlap: a sighting is one frame late.
+        decoding, inference and counting overlap: a sighting is one frame late, or a few where the
+        detector was opened for a recording.
 
         Raises:
             DetectorError: the device broke; it is not mended here.

@@ -1,11 +1,13 @@
 """Runs a model in this process with OpenVINO, on CPU, GPU or NPU.
 
-Two pictures are on their way at a time: while the device works on one, the one before is turned
-into detections and the one after is decoded and scaled.
+Live, two pictures are on their way at a time: while the device works on one, the one before is
+turned into detections and the one after is decoded and scaled. Of a recording, as many are as keep
+every core at work: each core has pictures of its own, which takes less of it than to share one.
 """
 
 from __future__ import annotations
 
+import heapq
 import logging
 import time
 from collections import deque
@@ -28,7 +30,10 @@ from edge.detector.variant import AUTO, Int8Support, choose_variants, read_suppo
 from edge.errors import DetectorError
 from edge.types import Frame, Image, Sighting
 
-_REQUESTS = 2
+_AHEAD = 1  # live: pictures that wait for the device while it works
+# Of a recording. One more than live, as pictures end out of order and are given in order: while
+# the oldest is waited for, its neighbours may be done.
+_AHEAD_RECORDED = 2
 _VIRTUAL = ("AUTO", "MULTI", "HETERO", "BATCH")  # devices made of others
 
 _log = logging.getLogger(__name__)
@@ -44,20 +49,38 @@ class _Job:
 
 
 class OpenVinoDetector(Detector):
-    """A compiled model. Make one with `open_openvino`."""
+    """A compiled model. Make one with `open_openvino`.
 
-    def __init__(self, compiled: Any, manifest: Manifest, device: str, score: float) -> None:  # noqa: ANN401 - OpenVINO has no types
+    Args:
+        compiled: the model, on its device.
+        manifest: of the model.
+        device: what runs it, for people.
+        score: detections below are left out, 0..1.
+        recorded: as many pictures a second as can be, rather than each soon.
+    """
+
+    def __init__(
+        self,
+        compiled: Any,  # noqa: ANN401 - OpenVINO has no types
+        manifest: Manifest,
+        device: str,
+        score: float,
+        *,
+        recorded: bool = False,
+    ) -> None:
         self.device = device
         self._compiled = compiled
         self._manifest = manifest
         self._score = score
         shapes = [tuple(output.shape) for output in compiled.outputs]
         self._order = order_outputs(manifest, shapes)
-        self._done = 0.0  # when the device was last known to be free
+        at_once = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS") if recorded else 1
+        self._requests = at_once + (_AHEAD_RECORDED if recorded else _AHEAD)
+        self._free_at = [0.0] * at_once  # a heap: when each part of the device is free
 
     def detect(self, frames: Iterable[Frame]) -> Iterator[Sighting]:
         """Look at each frame; see `Detector.detect`."""
-        free = [self._compiled.create_infer_request() for _ in range(_REQUESTS)]
+        free = [self._compiled.create_infer_request() for _ in range(self._requests)]
         jobs: deque[_Job] = deque()
         try:
             for frame in frames:
@@ -87,8 +110,7 @@ class OpenVinoDetector(Detector):
             raise self._broke(e) from e
         # A request waits for the one before it; that time is not the device's work on it.
         done = job.submitted + job.request.latency / 1000
-        took = done - max(job.submitted, self._done)
-        self._done = done
+        took = done - max(job.submitted, heapq.heapreplace(self._free_at, done))
         outputs: list[Array] = [job.request.get_output_tensor(i).data for i in self._order]
         detections = to_detections(self._manifest, outputs, self._score)
         return Sighting(job.frame, detections, max(1000 * took, 0.0))
@@ -101,7 +123,12 @@ class OpenVinoDetector(Detector):
 
 
 def open_openvino(
-    bundle: Bundle, settings: DetectorConfig, score: float, support: Int8Support | None = None
+    bundle: Bundle,
+    settings: DetectorConfig,
+    score: float,
+    support: Int8Support | None = None,
+    *,
+    recorded: bool = False,
 ) -> OpenVinoDetector:
     """Load a bundle's model on a device.
 
@@ -112,6 +139,7 @@ def open_openvino(
         settings: device, precision, threads.
         score: detections below are left out, 0..1.
         support: of int8 on the device; it is asked where none is given.
+        recorded: as many pictures a second as can be, rather than each soon.
 
     Raises:
         DetectorError: there is no such device, or the model cannot be loaded on it.
@@ -123,10 +151,10 @@ def open_openvino(
     variants = choose_variants(bundle, device, settings.precision, support)
     for variant in variants[:-1]:
         try:
-            return _load(core, bundle, variant, settings, score)
+            return _load(core, bundle, variant, settings, score, recorded=recorded)
         except DetectorError as e:
             _log.warning("%s; taking the bundle's next file", e)
-    return _load(core, bundle, variants[-1], settings, score)
+    return _load(core, bundle, variants[-1], settings, score, recorded=recorded)
 
 
 def _load(
@@ -135,15 +163,20 @@ def _load(
     variant: Variant,
     settings: DetectorConfig,
     score: float,
+    *,
+    recorded: bool,
 ) -> OpenVinoDetector:
     device, precision = settings.device, _precision(variant, settings)
     xml, weights = bundle.path(variant.xml), bundle.path(variant.bin)
     try:
         model = core.read_model(str(xml), str(weights))
         compiled = core.compile_model(
-            _with_pictures(model, bundle.manifest.input), device, _properties(settings, precision)
+            _with_pictures(model, bundle.manifest.input),
+            device,
+            _properties(settings, precision, recorded=recorded),
         )
-        return OpenVinoDetector(compiled, bundle.manifest, f"{device} ({precision})", score)
+        name = f"{device} ({precision})"
+        return OpenVinoDetector(compiled, bundle.manifest, name, score, recorded=recorded)
     except (RuntimeError, ValueError) as e:
         raise DetectorError(
             f"{xml}: cannot be loaded on {device}: {first_line(e)}; "
@@ -189,10 +222,10 @@ def _precision(variant: Variant, settings: DetectorConfig) -> str:
     return "f32" if settings.precision == AUTO else settings.precision
 
 
-def _properties(settings: DetectorConfig, precision: str) -> dict[str, object]:
+def _properties(settings: DetectorConfig, precision: str, *, recorded: bool) -> dict[str, object]:
     # The layers of an int8 file that stayed float are few, and run exactly.
     properties: dict[str, object] = {
-        "PERFORMANCE_HINT": "LATENCY",
+        "PERFORMANCE_HINT": "THROUGHPUT" if recorded else "LATENCY",
         "INFERENCE_PRECISION_HINT": "f32" if precision == INT8 else precision,
     }
     if settings.threads is not None:
