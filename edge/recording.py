@@ -127,9 +127,13 @@ def _count(
             else _open_boxes(options, config)
         )
         corridor = build_corridor(lines, config.counting, opened.score, opened.size)
-        watch = _watchers(stack, outputs or Outputs(), lines, opened)
+        outputs = outputs or Outputs()
+        annotator = _annotator(stack, outputs, lines, opened)
+        watch = _watchers(stack, outputs, annotator, opened)
         counted = replay(opened.sightings, corridor, lines, opened.fps, watch=watch)
-    if outputs is not None and outputs.events is not None:
+        if annotator is not None:
+            annotator.finish(counted.crossings)
+    if outputs.events is not None:
         write_events(outputs.events, counted.crossings)
     return counted
 
@@ -152,14 +156,23 @@ def _open_boxes(options: Options, config: Config) -> _Recording:
     return _Recording(recorded.sightings(), recorded.size, recorded.fps, score or 0.0)
 
 
-def _watchers(
+def _annotator(
     stack: contextlib.ExitStack, outputs: Outputs, lines: tuple[Line, ...], opened: _Recording
+) -> Annotator | None:
+    if outputs.annotated is None:
+        return None
+    annotator = Annotator(outputs.annotated, lines, opened.size, opened.fps)
+    stack.callback(annotator.close)
+    return annotator
+
+
+def _watchers(
+    stack: contextlib.ExitStack,
+    outputs: Outputs,
+    annotator: Annotator | None,
+    opened: _Recording,
 ) -> Callable[[Step], None]:
-    watchers: list[Callable[[Step], None]] = []
-    if outputs.annotated is not None:
-        annotator = Annotator(outputs.annotated, lines, opened.size, opened.fps)
-        stack.callback(annotator.close)
-        watchers.append(annotator.draw)
+    watchers: list[Callable[[Step], None]] = [] if annotator is None else [annotator.draw]
     if outputs.detections is not None:
         writer = DetectionsWriter(
             outputs.detections, size=opened.size, fps=opened.fps, score=opened.score
