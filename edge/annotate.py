@@ -14,7 +14,7 @@ from pathlib import Path
 
 import cv2
 
-from edge.canvas import GREEN, GREY, RED, YELLOW, Canvas, Colour, bar_height, zoom
+from edge.canvas import BLUE, GREEN, GREY, RED, YELLOW, Canvas, Colour, bar_height, zoom
 from edge.errors import WorldError
 from edge.pipeline import Step
 from edge.types import Crossing, Direction, Image, Line, Point, Track
@@ -105,9 +105,14 @@ class Annotator:
         for crossing in crossings:
             self._told.add(crossing)
             self._totals[crossing.line][crossing.direction] += 1
-            trail = self._trails[crossing.track]
-            _, place = min(trail, key=lambda look: abs(look[0] - crossing.frame))
-            self._marks.append(_Mark(crossing, place, t + _MARKED_S))
+            self._marks.append(_Mark(crossing, self._place(crossing), t + _MARKED_S))
+
+    def _place(self, crossing: Crossing) -> Point:
+        """Where the person was then; the line's middle for one who is remembered no more."""
+        line = next(line for line in self._lines if line.name == crossing.line)
+        middle = (line.a[0] + line.b[0]) / 2, (line.a[1] + line.b[1]) / 2
+        looks = self._trails.get(crossing.track, ((crossing.frame, middle),))
+        return min(looks, key=lambda look: abs(look[0] - crossing.frame))[1]
 
     def _write(self, step: Step) -> None:
         canvas = Canvas(step.sighting.frame.image, 1 + len(self._lines))
@@ -197,8 +202,8 @@ def draw_ways(
     """A drawing of where people walked, from the dots on; given lines yellow, better ones green."""
     canvas = Canvas(picture)
     for way in ways:
-        canvas.way(way, GREY)
-        canvas.dot(way[0], GREY)
+        canvas.way(way, BLUE)
+        canvas.dot(way[0], BLUE)
     for line in given:
         canvas.line(line, YELLOW)
     for line in better:

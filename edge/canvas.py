@@ -15,7 +15,8 @@ from edge.types import Image, Line, Point
 
 Colour = tuple[int, int, int]  # blue, green, red; 0..255
 
-GREEN, GREY, YELLOW, RED = (80, 220, 80), (170, 170, 170), (40, 220, 250), (60, 60, 240)
+BLUE, GREEN, GREY = (250, 160, 40), (80, 220, 80), (170, 170, 170)
+YELLOW, RED = (40, 220, 250), (60, 60, 240)
 
 _NARROW = 500  # pixels; a picture that is narrower is drawn at twice its size
 _FONT, _TEXT = cv2.FONT_HERSHEY_SIMPLEX, 0.5  # legible where the shorter side has 480 pixels

@@ -1,4 +1,7 @@
-"""Counts recordings: `replay` and `audit`, from pictures or from recorded boxes."""
+"""Counts recordings: `replay` and `audit`, from pictures or from recorded boxes.
+
+And judges lines by them: `audit --suggest-line`.
+"""
 
 from __future__ import annotations
 
@@ -8,18 +11,22 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge.annotate import Annotator
+import cv2
+
+from edge.advice import Advice, advise
+from edge.annotate import Annotator, draw_ways
 from edge.assembly import build_corridor, choose_bundle, keep_score
 from edge.audit import AuditResult, load_truth, match
 from edge.config import Config, CountingConfig, DetectorConfig, read_config
 from edge.detections_file import DetectionsWriter, read_detections
 from edge.detector import open_detector
-from edge.errors import CallError
+from edge.errors import CallError, WorldError
 from edge.line import Mode
 from edge.pipeline import Step
 from edge.replay import Replay, replay, write_events
 from edge.source import open_source
-from edge.types import Line, Sighting
+from edge.trails import Trails
+from edge.types import Image, Line, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +104,57 @@ def audit_recording(source: str, truth_path: Path, options: Options) -> dict[str
     return {**result.to_json(), "fps": round(counted.fps, 2)}
 
 
+def suggest_lines(
+    source: str | None,
+    options: Options,
+    *,
+    config_path: Path | None = None,
+    truth_path: Path | None = None,
+    lines: tuple[Line, ...] = (),
+    picture: Path | None = None,
+) -> Advice:
+    """Judge lines by where people walk in a recording, or propose one where none is given.
+
+    Args:
+        source: a video, or None with `options.detections`.
+        options: what the command line sets.
+        config_path: a configuration; its lines are judged unless others are given.
+        truth_path: a truth file whose lines are judged.
+        lines: lines of the command line.
+        picture: an image to write, with trails and lines on the last picture.
+
+    Raises:
+        CallError: a picture is asked for where there are none.
+        WorldError: the video, the bundle or a file is not as it must be.
+    """
+    config = _with_options(read_config(config_path) if config_path else Config(), options)
+    lines = lines or (load_truth(truth_path).lines if truth_path else config.lines)
+    if picture is not None and options.detections is not None:
+        raise CallError("audit: --picture needs pictures; leave out --detections")
+    with contextlib.ExitStack() as stack:
+        opened = _open(stack, None if options.detections else source, options, config)
+        corridor = build_corridor((), config.counting, opened.score, opened.size)
+        aspect, image = opened.size[0] / opened.size[1], None
+        trails = Trails(aspect)
+        for sighting in opened.sightings:
+            trails.take(corridor.step(sighting).tracks, sighting.frame.t)
+            image = sighting.frame.image
+    walked = trails.finish()
+    advice = advise(walked, aspect, lines)
+    if picture is not None and image is not None:
+        ways = [trail.normalised(aspect) for trail in walked]
+        _write_picture(picture, draw_ways(image, ways, lines, advice.proposed))
+    return advice
+
+
+def _write_picture(path: Path, picture: Image) -> None:
+    _, content = cv2.imencode(path.suffix, picture)
+    try:
+        path.write_bytes(content.tobytes())
+    except OSError as error:
+        raise WorldError(f"{path}: the picture cannot be written: {error.strerror}") from error
+
+
 def _with_options(config: Config, options: Options) -> Config:
     detector: DetectorConfig = config.detector
     if options.model is not None:
@@ -121,11 +179,7 @@ def _count(
     outputs: Outputs | None = None,
 ) -> Replay:
     with contextlib.ExitStack() as stack:
-        opened = (
-            _open_video(stack, source, config)
-            if source is not None
-            else _open_boxes(options, config)
-        )
+        opened = _open(stack, source, options, config)
         corridor = build_corridor(lines, config.counting, opened.score, opened.size)
         outputs = outputs or Outputs()
         annotator = _annotator(stack, outputs, lines, opened)
@@ -136,6 +190,14 @@ def _count(
     if outputs.events is not None:
         write_events(outputs.events, counted.crossings)
     return counted
+
+
+def _open(
+    stack: contextlib.ExitStack, source: str | None, options: Options, config: Config
+) -> _Recording:
+    if source is not None:
+        return _open_video(stack, source, config)
+    return _open_boxes(options, config)
 
 
 def _open_video(stack: contextlib.ExitStack, uri: str, config: Config) -> _Recording:

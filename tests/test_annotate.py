@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge.annotate import Annotator, draw_lines, draw_ways
-from edge.canvas import RED, YELLOW, Canvas, zoom
+from edge.canvas import BLUE, RED, YELLOW, Canvas, zoom
 from edge.contract.detections import Detections
 from edge.errors import WorldError
 from edge.line import LineCounter, LineSettings
@@ -173,11 +173,11 @@ def test_a_picture_for_aiming_keeps_its_size() -> None:
 
 
 def test_ways_and_both_kinds_of_lines_are_drawn() -> None:
-    """Trails grey, given lines yellow, better ones green."""
+    """Trails blue, given lines yellow, better ones green."""
     better = Line("L1", (0.1, 0.8), (0.9, 0.8), (0.5, 0.9))
     drawn = draw_ways(GREY, [[(0.2, 0.1), (0.2, 0.3)]], [LINE], [better])
 
-    assert share(drawn, (170, 170, 170), 0.2, 0.2) > 0.02
+    assert share(drawn, BLUE, 0.2, 0.2) > 0.02
     assert share(drawn, YELLOW, 0.3, 0.5) > 0.05
     assert share(drawn, (80, 220, 80), 0.3, 0.8) > 0.05
 
