@@ -6,12 +6,16 @@ Knows shapes and inks, not what they stand for.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from edge.errors import WorldError
 from edge.types import Image, Line, Point
+
+KINDS = (".jpg", ".jpeg", ".png")  # of picture files that can be written
 
 Colour = tuple[int, int, int]  # blue, green, red; 0..255
 
@@ -37,6 +41,21 @@ def bar_height(size: tuple[int, int], rows: int) -> int:
 
 def _scale(width: int, height: int) -> float:
     return max(1.0, min(width, height) / 480)
+
+
+def write_picture(path: Path, picture: Image) -> None:
+    """Write a picture to a file of one of `KINDS`.
+
+    Raises:
+        WorldError: it cannot be written there.
+    """
+    _, content = cv2.imencode(path.suffix, picture)
+    try:
+        path.write_bytes(content.tobytes())
+    except OSError as error:
+        raise WorldError(
+            f"{path}: cannot be written: {error.strerror}; name a file in a folder of yours"
+        ) from error
 
 
 class Canvas:

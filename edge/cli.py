@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING
 from edge import __version__, app, bench, journal
 from edge.advice import tell as tell_advice
 from edge.assembly import choose_bundle
+from edge.canvas import KINDS
 from edge.config import PRECISIONS, Config, checked_line, read_config
 from edge.demo import demo
 from edge.doctor import examine, tell
-from edge.doctor_camera import KINDS
 from edge.errors import CallError, HeadcountError
 from edge.recording import (
     Options,

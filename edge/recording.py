@@ -11,12 +11,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-
 from edge.advice import Advice, advise
 from edge.annotate import Annotator, draw_ways
 from edge.assembly import build_corridor, choose_bundle, keep_score
 from edge.audit import AuditResult, load_truth, match
+from edge.canvas import write_picture
 from edge.config import Config, CountingConfig, DetectorConfig, read_config
 from edge.detections_file import DetectionsWriter, read_detections
 from edge.detector import open_detector
@@ -26,7 +25,7 @@ from edge.pipeline import Step
 from edge.replay import Replay, replay, write_events
 from edge.source import open_source
 from edge.trails import Trails
-from edge.types import Image, Line, Sighting
+from edge.types import Line, Sighting
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,6 +130,8 @@ def suggest_lines(
     lines = lines or (load_truth(truth_path).lines if truth_path else config.lines)
     if picture is not None and options.detections is not None:
         raise CallError("audit: --picture needs pictures; leave out --detections")
+    if picture is not None and not picture.parent.is_dir():  # told before hours of counting
+        raise WorldError(f"{picture}: cannot be written: there is no folder {picture.parent}")
     with contextlib.ExitStack() as stack:
         opened = _open(stack, None if options.detections else source, options, config)
         corridor = build_corridor((), config.counting, opened.score, opened.size)
@@ -143,16 +144,8 @@ def suggest_lines(
     advice = advise(walked, aspect, lines)
     if picture is not None and image is not None:
         ways = [trail.normalised(aspect) for trail in walked]
-        _write_picture(picture, draw_ways(image, ways, lines, advice.proposed))
+        write_picture(picture, draw_ways(image, ways, lines, advice.proposed))
     return advice
-
-
-def _write_picture(path: Path, picture: Image) -> None:
-    _, content = cv2.imencode(path.suffix, picture)
-    try:
-        path.write_bytes(content.tobytes())
-    except OSError as error:
-        raise WorldError(f"{path}: the picture cannot be written: {error.strerror}") from error
 
 
 def _with_options(config: Config, options: Options) -> Config:
