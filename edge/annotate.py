@@ -1,24 +1,42 @@
-"""Draws what was counted onto the pictures: boxes, trails, lines with their arrow, totals.
+"""Draws what was counted onto the pictures, so that a person finds out why a count came out so.
 
-It is how a person finds out why a count came out as it did.
+Every box has its score; every track its id, its trail and a dot where it was first seen; every
+line its ends, its arrow, and beside each person the dead band that decides nothing there. A
+crossing is marked where the line was passed, for a second from when it was decided.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
-import numpy as np
 
+from edge.canvas import BLUE, GREEN, GREY, RED, YELLOW, Canvas, Colour, bar_height, zoom
 from edge.errors import WorldError
 from edge.pipeline import Step
-from edge.types import Direction, Image, Line, Point
+from edge.types import Crossing, Direction, Image, Line, Point, Track
+from edge.walk import Geometry
 
-_TRAIL = 40  # points kept of a track
-_GREEN, _GREY, _YELLOW, _RED = (80, 220, 80), (160, 160, 160), (40, 220, 250), (60, 60, 240)
-_FLASH_S = 0.6  # how long a line lights up after a crossing
+_TRAIL = 300  # looks kept of a track
+_MARKED_S = 1.0  # how long a crossing is marked
+_LAST_S = 2.0  # how long the last picture stays, with what was decided after it
+_BAND_NEAR = 4.0  # sizes from the line within which a person's dead band is drawn
+_COLOURS: tuple[Colour, ...] = (  # of the tracks, by id
+    *((80, 220, 80), (250, 180, 60), (220, 120, 250)),
+    *((200, 230, 60), (100, 160, 255), (250, 140, 140)),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Mark:
+    """A crossing that is shown: where it was and until when."""
+
+    crossing: Crossing
+    place: Point
+    until: float  # seconds
 
 
 class Annotator:
@@ -27,7 +45,7 @@ class Annotator:
     Args:
         path: the video to write; its folder must exist.
         lines: the counting lines.
-        size: (width, height) of the pictures, pixels.
+        size: (width, height) of the pictures, pixels; narrow ones are drawn at twice that.
         fps: frames per second of the video.
 
     Raises:
@@ -37,78 +55,157 @@ class Annotator:
     def __init__(
         self, path: Path, lines: tuple[Line, ...], size: tuple[int, int], fps: float
     ) -> None:
-        self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, size)
+        rows = 1 + len(lines)
+        drawn = size[0] * zoom(size), size[1] * zoom(size) + bar_height(size, rows)
+        self._writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), fps, drawn)
         if not self._writer.isOpened():
             raise WorldError(f"{path}: the video cannot be written; does its folder exist?")
-        self._lines = lines
-        self._trails: dict[int, deque[Point]] = {}
+        self._lines, self._fps = lines, fps
+        self._geometries = [Geometry(line, size[0] / size[1]) for line in lines]
+        self._trails: dict[int, deque[tuple[int, Point]]] = {}
         self._totals = {line.name: {Direction.IN: 0, Direction.OUT: 0} for line in lines}
-        self._flash: dict[str, float] = {}
+        self._marks: list[_Mark] = []
+        self._last: Step | None = None
+        self._told: set[Crossing] = set()
+
+    @property
+    def remembered(self) -> int:
+        """Tracks whose trails are in memory."""
+        return len(self._trails)
 
     def draw(self, step: Step) -> None:
         """Draw one step and write it."""
-        picture = step.sighting.frame.image.copy()
-        self._draw_tracks(picture, step)
-        for crossing in step.crossings:
-            self._totals[crossing.line][crossing.direction] += 1
-            self._flash[crossing.line] = step.sighting.frame.t
-        for number, line in enumerate(self._lines):
-            lit = step.sighting.frame.t - self._flash.get(line.name, -1e9) < _FLASH_S
-            totals = self._totals[line.name]
-            text = f"{line.name}  in {totals[Direction.IN]}  out {totals[Direction.OUT]}"
-            _draw_line(picture, line, number, text, _RED if lit else _YELLOW)
-        self._writer.write(picture)
+        frame = step.sighting.frame
+        for track in step.tracks.active:
+            if track.seen:
+                trail = self._trails.setdefault(track.id, deque(maxlen=_TRAIL))
+                trail.append((frame.index, track.anchor))
+        self._mark(step.crossings, frame.t)
+        # Dropped only now: who ended may have crossed, and the mark needs the trail.
+        self._trails = {track.id: self._trails[track.id] for track in step.tracks.active}
+        self._write(step)
+        self._last = step
+
+    def finish(self, crossings: Sequence[Crossing]) -> None:
+        """Hold the last picture and mark those of all the crossings that came after it."""
+        late = [crossing for crossing in crossings if crossing not in self._told]
+        if self._last is None or not late:
+            return
+        self._mark(late, self._last.sighting.frame.t)
+        for _ in range(round(_LAST_S * self._fps)):
+            self._write(self._last)
 
     def close(self) -> None:
         """Finish the file."""
         self._writer.release()
 
-    def _draw_tracks(self, picture: Image, step: Step) -> None:
-        for box in step.sighting.detections.boxes:
-            a, b = _pixel(picture, (box[0], box[1])), _pixel(picture, (box[2], box[3]))
-            cv2.rectangle(picture, a, b, _GREY, 1)
-        for ended in step.tracks.ended:
-            self._trails.pop(ended.id, None)
+    def _mark(self, crossings: Iterable[Crossing], t: float) -> None:
+        """Note new crossings, and forget the marks that have been seen long enough."""
+        self._marks = [mark for mark in self._marks if mark.until > t]
+        for crossing in crossings:
+            self._told.add(crossing)
+            self._totals[crossing.line][crossing.direction] += 1
+            self._marks.append(_Mark(crossing, self._place(crossing), t + _MARKED_S))
+
+    def _place(self, crossing: Crossing) -> Point:
+        """Where the person was then; the line's middle for one who is remembered no more."""
+        line = next(line for line in self._lines if line.name == crossing.line)
+        middle = (line.a[0] + line.b[0]) / 2, (line.a[1] + line.b[1]) / 2
+        looks = self._trails.get(crossing.track, ((crossing.frame, middle),))
+        return min(looks, key=lambda look: abs(look[0] - crossing.frame))[1]
+
+    def _write(self, step: Step) -> None:
+        canvas = Canvas(step.sighting.frame.image, 1 + len(self._lines))
+        self._draw_boxes(canvas, step)
+        for line in self._lines:
+            lit = any(mark.crossing.line == line.name for mark in self._marks)
+            canvas.line(line, RED if lit else YELLOW)
         for track in step.tracks.active:
-            trail = self._trails.setdefault(track.id, deque(maxlen=_TRAIL))
-            trail.append(track.anchor)
-            colour = _GREEN if track.confirmed else _GREY
-            points = np.array([_pixel(picture, point) for point in trail], np.int32)
-            cv2.polylines(picture, [points], False, colour, 1, cv2.LINE_AA)
-            corner = _pixel(picture, (track.box[0], track.box[1]))
-            if track.seen:
-                cv2.rectangle(picture, corner, _pixel(picture, track.box[2:]), colour, 2)
-            _write(picture, str(track.id), (corner[0], corner[1] - 4), colour)
+            self._draw_track(canvas, track)
+        for mark in self._marks:
+            self._draw_mark(canvas, mark)
+        self._draw_bar(canvas, step)
+        self._writer.write(canvas.image)
+
+    def _draw_boxes(self, canvas: Canvas, step: Step) -> None:
+        seen = step.sighting.detections
+        for box, score in zip(seen.boxes, seen.scores, strict=True):
+            canvas.box(box, GREY)
+            canvas.text(f"{score:.2f}"[1:] if score < 1 else "1.0", (box[0], box[3]), GREY)
+
+    def _draw_track(self, canvas: Canvas, track: Track) -> None:
+        """A person: bold while seen, thin and at the predicted place while hidden."""
+        colour = _COLOURS[track.id % len(_COLOURS)] if track.confirmed else GREY
+        trail = [place for _, place in self._trails[track.id]]
+        canvas.way(trail, colour)
+        canvas.dot(trail[0], colour)
+        canvas.box(track.box, colour, bold=track.seen)
+        canvas.text(f"#{track.id}" if track.seen else f"#{track.id}?", track.box[:2], colour)
+        for line, geometry in zip(self._lines, self._geometries, strict=True):
+            _draw_band(canvas, line, geometry, track)
+
+    def _draw_mark(self, canvas: Canvas, mark: _Mark) -> None:
+        """A spot and an arrow the way the person went."""
+        line = next(line for line in self._lines if line.name == mark.crossing.line)
+        (ax, ay), (bx, by) = canvas.inwards(line)
+        way = 1 if mark.crossing.direction is Direction.IN else -1
+        x, y = mark.place
+        tip = x + way * (bx - ax), y + way * (by - ay)
+        canvas.dot(mark.place, RED, bold=True)
+        canvas.arrow(mark.place, tip, RED)
+        canvas.text(f"{mark.crossing.direction.upper()} #{mark.crossing.track}", tip, RED)
+
+    def _draw_bar(self, canvas: Canvas, step: Step) -> None:
+        frame, people = step.sighting.frame, sum(t.confirmed for t in step.tracks.active)
+        canvas.row(0, f"frame {frame.index}   {frame.t:.2f} s   {people} followed", GREY)
+        for number, (name, totals) in enumerate(self._totals.items(), 1):
+            latest = [mark.crossing for mark in self._marks if mark.crossing.line == name]
+            told = "".join(f"   {c.direction} #{c.track} at {c.t:.2f} s" for c in latest)
+            text = f"{name}  in {totals[Direction.IN]}  out {totals[Direction.OUT]}{told}"
+            canvas.row(number, text, RED if latest else YELLOW)
+
+
+def _draw_band(canvas: Canvas, line: Line, geometry: Geometry, track: Track) -> None:
+    """The two edges of the dead band where a person comes near to a line.
+
+    -----   band
+    =====   line
+    -----   band
+    """
+    depth, along = geometry.place(track.anchor)
+    band, size = geometry.band(track, along), min(geometry.size(track))
+    if not track.seen or abs(depth) > _BAND_NEAR * size or not 0 <= along <= geometry.length:
+        return
+    (ax, ay), (bx, by) = canvas.inwards(line)
+    high = geometry.place((bx, by))[0]
+    for way in (band / high, -band / high):
+        ends = []
+        for place in (along - size / 2, along + size / 2):
+            share = min(max(place / geometry.length, 0.0), 1.0)
+            x = line.a[0] + share * (line.b[0] - line.a[0]) + way * (bx - ax)
+            y = line.a[1] + share * (line.b[1] - line.a[1]) + way * (by - ay)
+            ends.append((x, y))
+        canvas.way(ends, YELLOW)
 
 
 def draw_lines(picture: Image, lines: Sequence[Line]) -> Image:
     """A copy of the picture with the counting lines, their names, and arrows to their in sides."""
-    drawn = picture.copy()
-    for number, line in enumerate(lines):
-        _draw_line(drawn, line, number, f"{line.name}  arrow: in", _YELLOW)
-    return drawn
+    canvas = Canvas(picture, enlarge=False)
+    for line in lines:
+        canvas.line(line, YELLOW)
+    return canvas.image
 
 
-def _draw_line(
-    picture: Image, line: Line, number: int, text: str, colour: tuple[int, int, int]
-) -> None:
-    a, b = _pixel(picture, line.a), _pixel(picture, line.b)
-    cv2.line(picture, a, b, colour, 2, cv2.LINE_AA)
-    middle = np.add(a, b) / 2
-    along = np.subtract(b, a) / max(float(np.hypot(*np.subtract(b, a))), 1.0)
-    normal = np.array((-along[1], along[0]))
-    if normal @ np.subtract(_pixel(picture, line.in_side), middle) < 0:
-        normal = -normal
-    tip = np.round(middle + 0.08 * picture.shape[0] * normal).astype(int)
-    cv2.arrowedLine(picture, np.round(middle).astype(int), tip, colour, 2, cv2.LINE_AA, 0, 0.3)
-    _write(picture, text, (6, 18 + 18 * number), colour)
-
-
-def _pixel(picture: Image, point: Point | tuple[float, ...]) -> tuple[int, int]:
-    rows, width = picture.shape[:2]
-    return round(float(point[0]) * width), round(float(point[1]) * rows)
-
-
-def _write(picture: Image, text: str, at: tuple[int, int], colour: tuple[int, int, int]) -> None:
-    for thickness, ink in ((3, (0, 0, 0)), (1, colour)):  # an outline keeps it legible
-        cv2.putText(picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, 0.45, ink, thickness, cv2.LINE_AA)
+def draw_ways(
+    picture: Image, ways: Iterable[Sequence[Point]], given: Sequence[Line], better: Sequence[Line]
+) -> Image:
+    """A drawing of where people walked, from the dots on; given lines yellow, better ones green."""
+    canvas = Canvas(picture)
+    for way in ways:
+        canvas.way(way, BLUE)
+        canvas.dot(way[0], BLUE)
+    for line in given:
+        canvas.line(line, YELLOW)
+    for line in better:
+        canvas.line(line, GREEN)
+    return canvas.image

@@ -16,17 +16,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge import __version__, app, bench, journal
+from edge.advice import tell as tell_advice
 from edge.assembly import choose_bundle
+from edge.canvas import KINDS
 from edge.config import PRECISIONS, Config, checked_line, read_config
 from edge.demo import demo
 from edge.doctor import examine, tell
-from edge.doctor_camera import KINDS
 from edge.errors import CallError, HeadcountError
 from edge.recording import (
     Options,
     Outputs,
     audit_recording,
     replay_recording,
+    suggest_lines,
     tell_audit,
     tell_replay,
 )
@@ -109,8 +111,7 @@ def _add_replay(verbs: Verbs) -> None:
     verb = verbs.add_parser("replay", help="count a recording, as fast as the machine can")
     verb.add_argument("source", nargs="?", help="a video; not with --detections")
     _add_config(verb)
-    verb.add_argument("--line", action="append", default=[], metavar="x1,y1,x2,y2", help="0..1")
-    verb.add_argument("--in-side", action="append", default=[], metavar="x,y", help="0..1")
+    _add_lines(verb)
     verb.add_argument("--events", type=Path, metavar="F.csv", help="write the crossings")
     verb.add_argument("--save-detections", type=Path, metavar="F.jsonl", help="write the boxes")
     verb.add_argument("--annotate", type=Path, metavar="F.mp4", help="draw what was counted")
@@ -136,20 +137,52 @@ def _replay(options: argparse.Namespace) -> int:
 
 
 def _add_audit(verbs: Verbs) -> None:
-    verb = verbs.add_parser("audit", help="score a replay against the truth")
-    verb.add_argument("source", metavar="VIDEO")
-    verb.add_argument("--truth", type=Path, required=True, metavar="GT.json")
-    verb.add_argument("--line", action="append", default=[], help=argparse.SUPPRESS)
+    verb = verbs.add_parser("audit", help="score a replay against the truth, or judge lines")
+    verb.add_argument("source", nargs="?", metavar="VIDEO")
+    verb.add_argument("--truth", type=Path, metavar="GT.json", help="lines and true crossings")
+    verb.add_argument(
+        "--suggest-line",
+        action="store_true",
+        help="judge the lines of --truth, --line or -c by where people walk; propose better ones",
+    )
+    _add_config(verb)
+    _add_lines(verb)
+    verb.add_argument("--picture", type=Path, metavar="F.jpg", help="draw trails and lines")
     _add_detector(verb)
     _add_json(verb)
     verb.set_defaults(verb=_audit)
 
 
 def _audit(options: argparse.Namespace) -> int:
-    if options.line:
-        raise CallError("audit: its lines come from the truth file; leave out --line")
+    if options.suggest_line:
+        return _suggest_line(options)
+    if options.line or options.in_side or options.config:
+        raise CallError("audit: its lines come from the truth file; leave out --line and -c")
+    if options.picture is not None:
+        raise CallError("audit: --picture belongs to --suggest-line")
+    if options.source is None or options.truth is None:
+        raise CallError("audit: give VIDEO and --truth GT.json, or --suggest-line")
     report = audit_recording(options.source, options.truth, _detector_options(options))
     print(json.dumps(report) if options.json else tell_audit(report))
+    return 0
+
+
+def _suggest_line(options: argparse.Namespace) -> int:
+    if options.source is None and options.detections is None:
+        raise CallError("audit: give a VIDEO or --detections FILE")
+    if options.truth is not None and options.line:
+        raise CallError("audit: lines come from --truth or from --line, not from both")
+    if options.picture is not None:
+        _check_picture("--picture", options.picture)
+    advice = suggest_lines(
+        options.source,
+        _detector_options(options),
+        config_path=options.config,
+        truth_path=options.truth,
+        lines=_lines(options.line, options.in_side),
+        picture=options.picture,
+    )
+    print(json.dumps(advice.to_json()) if options.json else tell_advice(advice))
     return 0
 
 
@@ -183,8 +216,8 @@ def _add_doctor(verbs: Verbs) -> None:
 
 def _doctor(options: argparse.Namespace) -> int:
     config = read_config(options.config) if options.config else Config()
-    if options.camera is not None and options.camera.suffix.lower() not in KINDS:
-        raise CallError(f"--camera {options.camera}: give a file that ends in {' or '.join(KINDS)}")
+    if options.camera is not None:
+        _check_picture("--camera", options.camera)
     bundle = partial(choose_bundle, config.detector, must_be_trusted=True)
     findings = list(examine(config, bundle, options.camera))
     return tell(findings, as_json=options.json, out=sys.stdout)
@@ -212,6 +245,11 @@ def _add_config(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("-c", "--config", type=Path, metavar="FILE", help="configuration (TOML)")
 
 
+def _add_lines(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--line", action="append", default=[], metavar="x1,y1,x2,y2", help="0..1")
+    verb.add_argument("--in-side", action="append", default=[], metavar="x,y", help="0..1")
+
+
 def _add_json(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--json", action="store_true", help="the last line of output is JSON")
 
@@ -227,6 +265,11 @@ def _add_model(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("--model", type=Path, metavar="DIR", help="a bundle (default: the shipped)")
     verb.add_argument("--device", metavar="NAME", help="auto, MYRIAD, CPU, GPU, NPU, AUTO")
     verb.add_argument("--precision", choices=PRECISIONS, help="f32 unless the config says other")
+
+
+def _check_picture(option: str, path: Path) -> None:
+    if path.suffix.lower() not in KINDS:
+        raise CallError(f"{option} {path}: give a file that ends in {' or '.join(KINDS)}")
 
 
 def _detector_options(options: argparse.Namespace) -> Options:

@@ -6,19 +6,17 @@ A picture is kept only where that is asked for: it is for aiming, and does not l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import cv2
 
 from edge.annotate import draw_lines
+from edge.canvas import write_picture
 from edge.config import Config, SourceConfig
-from edge.errors import WorldError
 from edge.source import Source, open_source
 from edge.source.picamera import survey
-from edge.types import Frame, Image, Line
-
-KINDS = (".jpg", ".jpeg", ".png")
+from edge.types import Frame, Image
 
 _SETTLE_S = 1.0  # in which a camera finds its exposure
 _DARK, _BRIGHT = 30, 225  # of 255
@@ -39,7 +37,7 @@ def check_source(config: Config, keep: Path | None) -> Verdict:
 
     Args:
         config: of the service; its lines are drawn onto the picture that is kept.
-        keep: file for that picture, of one of `KINDS`; None keeps none.
+        keep: file for that picture, of a kind that `canvas` writes; None keeps none.
 
     Raises:
         WorldError: the source gives no picture, or it cannot be written.
@@ -52,7 +50,7 @@ def check_source(config: Config, keep: Path | None) -> Verdict:
             return False, f"{source.name}: gives no picture; mend: choose another source"
         if keep is not None:
             frame = _settled(source, frame)
-            _keep(keep, frame.image, config.lines)
+            write_picture(keep, draw_lines(frame.image, config.lines))
         kept = f", kept as {keep}" if keep is not None else ""
         return True, (
             f"{source.name}: {source.size[0]}x{source.size[1]}, first picture after {took:.1f} s, "
@@ -84,16 +82,6 @@ def _settled(source: Source, frame: Frame) -> Frame:
         if time.monotonic() > until:
             break
     return frame
-
-
-def _keep(path: Path, picture: Image, lines: Sequence[Line]) -> None:
-    _, content = cv2.imencode(path.suffix, draw_lines(picture, lines))
-    try:
-        path.write_bytes(content.tobytes())
-    except OSError as error:
-        raise WorldError(
-            f"{path}: cannot be written: {error.strerror}; name a file in a folder of yours"
-        ) from error
 
 
 def _light(picture: Image) -> str:

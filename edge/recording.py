@@ -1,4 +1,7 @@
-"""Counts recordings: `replay` and `audit`, from pictures or from recorded boxes."""
+"""Counts recordings: `replay` and `audit`, from pictures or from recorded boxes.
+
+And judges lines by them: `audit --suggest-line`.
+"""
 
 from __future__ import annotations
 
@@ -8,17 +11,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge.annotate import Annotator
+from edge.advice import Advice, advise
+from edge.annotate import Annotator, draw_ways
 from edge.assembly import build_corridor, choose_bundle, keep_score
 from edge.audit import AuditResult, load_truth, match
+from edge.canvas import write_picture
 from edge.config import Config, CountingConfig, DetectorConfig, read_config
 from edge.detections_file import DetectionsWriter, read_detections
 from edge.detector import open_detector
-from edge.errors import CallError
+from edge.errors import CallError, WorldError
 from edge.line import Mode
 from edge.pipeline import Step
 from edge.replay import Replay, replay, write_events
 from edge.source import open_source
+from edge.trails import Trails
 from edge.types import Line, Sighting
 
 
@@ -97,6 +103,51 @@ def audit_recording(source: str, truth_path: Path, options: Options) -> dict[str
     return {**result.to_json(), "fps": round(counted.fps, 2)}
 
 
+def suggest_lines(
+    source: str | None,
+    options: Options,
+    *,
+    config_path: Path | None = None,
+    truth_path: Path | None = None,
+    lines: tuple[Line, ...] = (),
+    picture: Path | None = None,
+) -> Advice:
+    """Judge lines by where people walk in a recording, or propose one where none is given.
+
+    Args:
+        source: a video, or None with `options.detections`.
+        options: what the command line sets.
+        config_path: a configuration; its lines are judged unless others are given.
+        truth_path: a truth file whose lines are judged.
+        lines: lines of the command line.
+        picture: an image to write, with trails and lines on the last picture.
+
+    Raises:
+        CallError: a picture is asked for where there are none.
+        WorldError: the video, the bundle or a file is not as it must be.
+    """
+    config = _with_options(read_config(config_path) if config_path else Config(), options)
+    lines = lines or (load_truth(truth_path).lines if truth_path else config.lines)
+    if picture is not None and options.detections is not None:
+        raise CallError("audit: --picture needs pictures; leave out --detections")
+    if picture is not None and not picture.parent.is_dir():  # told before hours of counting
+        raise WorldError(f"{picture}: cannot be written: there is no folder {picture.parent}")
+    with contextlib.ExitStack() as stack:
+        opened = _open(stack, None if options.detections else source, options, config)
+        corridor = build_corridor((), config.counting, opened.score, opened.size)
+        aspect, image = opened.size[0] / opened.size[1], None
+        trails = Trails(aspect)
+        for sighting in opened.sightings:
+            trails.take(corridor.step(sighting).tracks, sighting.frame.t)
+            image = sighting.frame.image
+    walked = trails.finish()
+    advice = advise(walked, aspect, lines)
+    if picture is not None and image is not None:
+        ways = [trail.normalised(aspect) for trail in walked]
+        write_picture(picture, draw_ways(image, ways, lines, advice.proposed))
+    return advice
+
+
 def _with_options(config: Config, options: Options) -> Config:
     detector: DetectorConfig = config.detector
     if options.model is not None:
@@ -121,17 +172,25 @@ def _count(
     outputs: Outputs | None = None,
 ) -> Replay:
     with contextlib.ExitStack() as stack:
-        opened = (
-            _open_video(stack, source, config)
-            if source is not None
-            else _open_boxes(options, config)
-        )
+        opened = _open(stack, source, options, config)
         corridor = build_corridor(lines, config.counting, opened.score, opened.size)
-        watch = _watchers(stack, outputs or Outputs(), lines, opened)
+        outputs = outputs or Outputs()
+        annotator = _annotator(stack, outputs, lines, opened)
+        watch = _watchers(stack, outputs, annotator, opened)
         counted = replay(opened.sightings, corridor, lines, opened.fps, watch=watch)
-    if outputs is not None and outputs.events is not None:
+        if annotator is not None:
+            annotator.finish(counted.crossings)
+    if outputs.events is not None:
         write_events(outputs.events, counted.crossings)
     return counted
+
+
+def _open(
+    stack: contextlib.ExitStack, source: str | None, options: Options, config: Config
+) -> _Recording:
+    if source is not None:
+        return _open_video(stack, source, config)
+    return _open_boxes(options, config)
 
 
 def _open_video(stack: contextlib.ExitStack, uri: str, config: Config) -> _Recording:
@@ -154,14 +213,23 @@ def _open_boxes(options: Options, config: Config) -> _Recording:
     return _Recording(recorded.sightings(), recorded.size, recorded.fps, score or 0.0)
 
 
-def _watchers(
+def _annotator(
     stack: contextlib.ExitStack, outputs: Outputs, lines: tuple[Line, ...], opened: _Recording
+) -> Annotator | None:
+    if outputs.annotated is None:
+        return None
+    annotator = Annotator(outputs.annotated, lines, opened.size, opened.fps)
+    stack.callback(annotator.close)
+    return annotator
+
+
+def _watchers(
+    stack: contextlib.ExitStack,
+    outputs: Outputs,
+    annotator: Annotator | None,
+    opened: _Recording,
 ) -> Callable[[Step], None]:
-    watchers: list[Callable[[Step], None]] = []
-    if outputs.annotated is not None:
-        annotator = Annotator(outputs.annotated, lines, opened.size, opened.fps)
-        stack.callback(annotator.close)
-        watchers.append(annotator.draw)
+    watchers: list[Callable[[Step], None]] = [] if annotator is None else [annotator.draw]
     if outputs.detections is not None:
         writer = DetectionsWriter(
             outputs.detections, size=opened.size, fps=opened.fps, score=opened.score
