@@ -8,7 +8,7 @@ walk, and adding up to the ledger.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from edge.errors import CallError
@@ -36,10 +36,12 @@ class LineQuality:
 
     `born_past`: people first seen in mid-picture near the line who then walked away from it; they
     may have crossed it unseen. `undecided`: people last seen in the band, neither side of it.
+    `dwelled`: people who stood in the band for over 3 s.
     """
 
     born_past: int = 0
     undecided: int = 0
+    dwelled: int = 0
 
 
 class LineCounter:
@@ -109,8 +111,10 @@ class LineCounter:
 
     def _judge(self, walk: Walk, track: Track) -> None:
         old = self._quality[walk.line.name]
-        self._quality[walk.line.name] = LineQuality(
-            old.born_past + walk.is_born_past(track), old.undecided + walk.is_undecided(track)
+        self._quality[walk.line.name] = replace(
+            old,
+            born_past=old.born_past + walk.is_born_past(track),
+            undecided=old.undecided + walk.is_undecided(track),
         )
 
 

@@ -17,9 +17,11 @@ from edge.detector import open_detector
 from edge.errors import CallError
 from edge.line import Mode
 from edge.pipeline import Step
+from edge.quality import QualityMeter
 from edge.replay import Replay, replay, write_events
 from edge.source import open_source
 from edge.types import Line, Sighting
+from edge.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,7 @@ def audit_recording(source: str, truth_path: Path, options: Options) -> dict[str
     config = _with_options(Config(), options)
     counted = _count(None if options.detections else source, config, options, truth.lines)
     result: AuditResult = match(truth.events, counted.crossings, truth.fps)
-    return {**result.to_json(), "fps": round(counted.fps, 2)}
+    return {**result.to_json(), "fps": round(counted.fps, 2), "quality": counted.quality}
 
 
 def _with_options(config: Config, options: Options) -> Config:
@@ -128,7 +130,9 @@ def _count(
         )
         corridor = build_corridor(lines, config.counting, opened.score, opened.size)
         watch = _watchers(stack, outputs or Outputs(), lines, opened)
-        counted = replay(opened.sightings, corridor, lines, opened.fps, watch=watch)
+        view = None if source is None else View(can_freeze=False)
+        meter = QualityMeter(opened.size[0] / opened.size[1], view, 0.0)
+        counted = replay(opened.sightings, corridor, lines, opened.fps, meter=meter, watch=watch)
     if outputs is not None and outputs.events is not None:
         write_events(outputs.events, counted.crossings)
     return counted

@@ -15,11 +15,12 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
 
 from edge.access import Access
 from edge.contract.messages import ALL_DEVICES, CrossingMessage, StateMessage, device_of, format_utc
+from edge.contract.quality import OK
 from edge.errors import BrokerError, DataError
 from edge.mqtt import Connection, Lost, Message, Subscribed
 
@@ -135,11 +136,22 @@ def _said(message: Message) -> str:
 
 
 def _state(state: StateMessage) -> str:
-    doubt = "" if state.quality.get("counting", True) else "   (no pictures: not counting)"
     return (
         f"in {state.in_total}  out {state.out_total}  inside {state.occupancy}"
-        f"   (today {state.in_today} in, {state.out_today} out){doubt}"
+        f"   (today {state.in_today} in, {state.out_today} out){_quality(state.quality)}"
     )
+
+
+def _quality(quality: Mapping[str, Any]) -> str:
+    """What is not as it should be; nothing where all is well."""
+    said = [] if quality.get("counting", True) else ["no pictures: not counting"]
+    for name in ("camera", "detector", "disk", "clock"):
+        if quality.get(name, OK) != OK:
+            said.append(f"{name}: {quality[name]}")
+    doubts = quality.get("doubts")
+    if isinstance(doubts, list) and doubts:
+        said.append(f"in doubt: {', '.join(map(str, doubts))}")
+    return "".join(f"   ({each})" for each in said)
 
 
 def _crossing(crossing: CrossingMessage) -> str:

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -81,13 +81,18 @@ def config(broker: Broker, **settings) -> MqttConfig:
 
 
 def publishing(
-    broker: Broker, ledger: Ledger, health: HealthSnapshot = HEALTH, **settings
+    broker: Broker,
+    ledger: Ledger,
+    health: HealthSnapshot = HEALTH,
+    quality: Callable[[], dict[str, object]] = dict,
+    **settings,
 ) -> Publisher:
     return Publisher(
         "door",
         config(broker, **settings),
         ledger,
         status=lambda: health,
+        quality=quality,
         clock=lambda: NOON,
         rhythm=QUICK,
     )
@@ -150,6 +155,28 @@ def test_a_camera_that_is_silent_shows(broker: Broker, ledger: Ledger) -> None:
         wait_until(world.state, "a state")
 
     assert {**WELL, "counting": False} == world.state().quality
+
+
+def test_the_state_is_told_again_when_doubts_come_and_not_with_every_figure(
+    broker: Broker, ledger: Ledger
+) -> None:
+    """What the meter says is in the state; a figure that moves waits for a word that does."""
+    told: dict[str, object] = {"camera": "ok", "doubts": [], "coverage": 1.0}
+    with (
+        Listener(broker.url) as world,
+        publishing(broker, ledger, quality=lambda: dict(told)) as publisher,
+    ):
+        wait_until(world.state, "the first state")
+        for n in range(4):
+            before = len(world.payloads("health"))
+            told["coverage"] = 1.0 - n / 100
+            wait_until(lambda: len(world.payloads("health")) > before, "another look")  # noqa: B023
+        told.update(camera="covered", doubts=["camera"])
+        publisher.wake(health=True)
+        wait_until(lambda: world.state().quality["doubts"], "the doubt")
+
+    assert 2 == len(world.payloads("state"))
+    assert {**WELL, **told} == world.state().quality
 
 
 def test_a_broker_that_comes_late_is_told_everything(

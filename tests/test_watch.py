@@ -31,10 +31,10 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
     broker.stop()
 
 
-def state(seq: int, *, counting: bool = True) -> str:
+def state(seq: int, *, counting: bool = True, **quality: object) -> str:
     lines = {"L1": LineCount(seq, 1)}
     return StateMessage(
-        seq, 1, 5, 0, seq - 1, lines, EPOCH, seq, NOON, {"counting": counting}
+        seq, 1, 5, 0, seq - 1, lines, EPOCH, seq, NOON, {"counting": counting, **quality}
     ).to_json()
 
 
@@ -72,6 +72,31 @@ def test_once_tells_what_is_retained_and_ends(broker: Broker) -> None:
         "yard         ?[2Jgone?",
         "yard         in 3  out 1  inside 2   (today 5 in, 0 out)   (no pictures: not counting)",
     ] == sorted(out.getvalue().splitlines())
+
+
+@pytest.mark.parametrize(
+    ("quality", "said"),
+    [
+        ({"camera": "ok", "detector": "ok", "disk": "ok", "clock": "ok", "doubts": []}, ""),
+        ({"doubts": ["rate", "dwelling"]}, "   (in doubt: rate, dwelling)"),
+        ({"camera": "dark", "doubts": ["camera"]}, "   (camera: dark)   (in doubt: camera)"),
+        (
+            {"detector": "fallback", "disk": "full", "clock": "unset"},
+            "   (detector: fallback)   (disk: full)   (clock: unset)",
+        ),
+        ({"doubts": "\x1b[2J", "camera": {}}, "   (camera: {})"),
+    ],
+    ids=["well", "doubts", "camera", "the rest", "of strangers"],
+)
+def test_what_speaks_against_the_counts_is_said(
+    broker: Broker, quality: dict[str, object], said: str
+) -> None:
+    """Doubts and all that is not `ok`, behind the counts; nothing where all is well."""
+    say(broker.url, (DOOR.state, state(7, **quality), True))
+    out = io.StringIO()
+    watch(broker.url, True, False, out)
+
+    assert f"door         in 7  out 1  inside 6   (today 5 in, 0 out){said}\n" == out.getvalue()
 
 
 def test_once_of_a_silent_broker_is_empty(broker: Broker) -> None:

@@ -20,13 +20,13 @@ from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
+from edge.contract.quality import OK
 from edge.errors import ConfigError, DataError
 
 SCHEMA = 1
 BASE = "headcount"
 ONLINE = "online"
 OFFLINE = "offline"
-OK = "ok"
 FALLBACK = "fallback"
 FULL = "full"
 UNSET = "unset"
@@ -126,7 +126,9 @@ class StateMessage:
     `quality` says how far the counts can be trusted: `counting` is whether pictures come in,
     `detector` is `ok`, or `fallback` while another device stands in for the stick; `disk` is `ok`,
     or `full` where only what is kept for that is left; `clock` is `ok`, or `unset`, when "today"
-    is what was counted since the machine was switched on.
+    is what was counted since the machine was switched on. `camera` is `ok`, `covered`, `dark` or
+    `frozen` now; all else is of the current quarter of an hour, as `edge.contract.quality` has it,
+    of which `doubts` are the sum: why its count may be wrong, empty where nothing speaks for that.
     """
 
     in_total: int
@@ -138,7 +140,7 @@ class StateMessage:
     epoch: str  # 32 hex digits
     seq: int
     ts: datetime
-    quality: Mapping[str, bool | str] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The payload."""

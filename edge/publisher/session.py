@@ -15,12 +15,12 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 from edge.clock import is_set
 from edge.contract.messages import (
     FULL,
     OFFLINE,
-    OK,
     ONLINE,
     UNSET,
     Ack,
@@ -30,6 +30,7 @@ from edge.contract.messages import (
     StateMessage,
     Topics,
 )
+from edge.contract.quality import OK
 from edge.errors import BrokerError, DataError
 from edge.ledger import Ledger, OutboxRow
 from edge.mqtt import Connection, Delivered, Event, Lost, Message, Subscribed
@@ -38,7 +39,7 @@ from edge.types import CountState
 WINDOW = 100  # crossings sent and not yet acknowledged
 CAMERA_SILENT_S = 5.0  # no picture for so long: nobody is counted now
 
-Quality = Mapping[str, bool | str]
+Quality = Mapping[str, Any]
 
 _POLL_S = 0.25  # without being woken
 _GOODBYE_S = 1.0
@@ -69,6 +70,7 @@ class Session:
         sent_up_to: dict[str, int],
         *,
         status: Callable[[], HealthSnapshot],
+        quality: Callable[[], Quality],
         news: threading.Event,
         clock: Callable[[], datetime],
         rhythm: Rhythm,
@@ -78,6 +80,7 @@ class Session:
         self._ledger = ledger
         self._sent_up_to = sent_up_to  # epoch -> seq, over all sessions
         self._status, self._clock, self._rhythm = status, clock, rhythm
+        self._measure = quality
         self._words: dict[str, dict[str, int]] = {topics.ack(name): {} for name in stores}
         self._ready = not stores
         self._in_flight: dict[int, int] = {}  # mid -> id of the row, or _NO_ROW
@@ -204,10 +207,12 @@ class Session:
             self._quality = self._judge(health)
             self._publish(self._topics.health, health.to_json(), retain=True)
         now = self._clock()
-        current = self._ledger.state(now), self._quality
+        state = self._ledger.state(now)
+        current = state, _words(self._quality)
         if current != self._published and self._room():
             self._published = current
-            self._publish(self._topics.state, _state_message(*current, now).to_json(), retain=True)
+            message = _state_message(state, self._quality, now)
+            self._publish(self._topics.state, message.to_json(), retain=True)
 
     def _judge(self, health: HealthSnapshot) -> Quality:
         age = health.camera_age_s
@@ -216,6 +221,7 @@ class Session:
             "detector": health.detector,
             "disk": FULL if self._ledger.disk_full else OK,
             "clock": OK if is_set(self._clock()) else UNSET,
+            **self._measure(),
         }
 
     def _send_crossings(self) -> None:
@@ -240,6 +246,15 @@ class Session:
     ) -> None:
         mid = self._connection.publish(topic, payload, retain=retain)
         self._in_flight[mid] = row
+
+
+def _words(quality: Quality) -> Quality:
+    """What is news where it changes; figures are told with them, and do not change alone."""
+    return {name: value for name, value in quality.items() if not _is_figure(value)}
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _state_message(state: CountState, quality: Quality, now: datetime) -> StateMessage:
