@@ -59,7 +59,7 @@ class QualityMeter:
             t: when that was.
         """
         self._look(step, t)
-        self._rest += Quality(counted_s=self._credit(t))
+        self._rest += Quality(counted_s=self._credit(t), pictures=1)
         self._last = t
         self._take_in(step.tracks, lines)
 

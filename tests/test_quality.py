@@ -159,7 +159,7 @@ def test_seconds_of_a_blind_camera_are_counted() -> None:
 
 COUNT = st.integers(0, 1000)
 TIME = st.floats(0, 1e6)
-FIGURES = st.builds(Quality, TIME, TIME, COUNT, COUNT, COUNT, COUNT, COUNT, TIME, TIME, TIME)
+FIGURES = st.builds(Quality, TIME, TIME, COUNT, COUNT, COUNT, COUNT, COUNT, COUNT, TIME, TIME, TIME)
 
 
 @given(FIGURES, FIGURES)
@@ -186,16 +186,29 @@ def test_what_is_no_figure_is_refused(value: object) -> None:
 @pytest.mark.parametrize(
     ("figures", "doubts"),
     [
-        (Quality(900, 900, people=100), ()),
-        (Quality(900, 892, people=100), ()),
-        (Quality(900, 890, people=100), ("coverage",)),
-        (Quality(900, 900, people=100, fast=4, dwelled=4, born_past=4, undecided=4), ()),
-        (Quality(900, 900, people=100, fast=5, undecided=5), ("rate", "undecided")),
-        (Quality(900, 900, people=3, dwelled=1, born_past=1), ("dwelling", "born_past")),
-        (Quality(900, 900, dark_s=1), ("camera",)),
+        (Quality(900, 900, 9000, people=100), ()),
+        (Quality(900, 892, 9000, people=100), ()),
+        (Quality(900, 890, 9000, people=100), ("coverage",)),
+        (Quality(900, 900, 9000, people=100, fast=4, dwelled=4, born_past=4, undecided=4), ()),
+        (Quality(900, 900, 9000, people=100, fast=5, undecided=5), ("rate", "undecided")),
+        (Quality(900, 900, 9000, people=3, dwelled=1, born_past=1), ("dwelling", "born_past")),
+        (Quality(900, 900, 9000, dark_s=1), ("camera",)),
+        (Quality(900, 900, 3500), ("rate",)),
+        (Quality(900, 5, 10), ("coverage",)),
         (Quality(), ()),
     ],
-    ids=["well", "9 s", "10 s", "4 %", "5 %", "few", "dark", "nothing"],
+    ids=[
+        "well",
+        "9 s",
+        "10 s",
+        "4 %",
+        "5 %",
+        "few",
+        "dark",
+        "slow",
+        "too short to be slow",
+        "nothing",
+    ],
 )
 def test_a_count_that_may_be_wrong_says_so(figures: Quality, doubts: tuple[str, ...]) -> None:
     """Each doubt from its own threshold on: a hundredth of the time, one in twenty people."""
@@ -225,13 +238,13 @@ def test_a_doubt_that_comes_is_news_and_a_figure_is_not() -> None:
     """`note` tells when what is published has changed in words."""
     tally = Tally(meter(), 0.0)
     news = []
-    for n in range(0, 40):
-        line = LineQuality(born_past=1 if n >= 20 else 0)
-        if tally.note(step(), {"door": line}, NOON + timedelta(seconds=n / 2), n / 2):
+    for n in range(0, 200, 5):
+        line = LineQuality(born_past=1 if n >= 100 else 0)
+        if tally.note(step(), {"door": line}, NOON + timedelta(seconds=n / 20), n / 20):
             news.append((n, tally.latest.words))
 
-    assert [(20, (OK, "born_past"))] == news
-    assert ["born_past"] == tally.latest.at(19.5)["doubts"]
+    assert [(100, (OK, "born_past"))] == news
+    assert ["born_past"] == tally.latest.at(9.75)["doubts"]
 
 
 def test_a_reading_grows_old_by_itself() -> None:
