@@ -102,7 +102,7 @@ def serve(
         )
         _tell_start(config, source, ledger)
         meter = HealthMeter(config.ledger.path, detector, bundle.manifest)
-        tally = _tally(source)
+        tally = _tally(source, ledger)
         publisher = _publisher(stack, config, ledger, meter, tally)
         heart = Heartbeat(systemd, ledger.check)
         service = _Service(corridor, ledger, publisher, meter, tally, heart, watch)
@@ -130,7 +130,7 @@ def _tell_start(config: Config, source: Source, ledger: Ledger) -> None:
 def _tell_end(config: Config, ledger: Ledger) -> None:
     state = ledger.state(datetime.datetime.now(datetime.UTC))
     waiting = ledger.backlog() if config.mqtt.url else 0
-    rest = f"; {waiting} crossings wait for the broker in the ledger" if waiting else ""
+    rest = f"; {waiting} events wait for the broker in the ledger" if waiting else ""
     _log.info("stopped: in %d, out %d%s", state.in_total, state.out_total, rest)
 
 
@@ -211,11 +211,12 @@ def _dated(crossing: Crossing, frame: Frame) -> Crossing:
     return replace(crossing, utc=frame.utc - datetime.timedelta(seconds=frame.t - crossing.t))
 
 
-def _tally(source: Source) -> Tally:
+def _tally(source: Source, ledger: Ledger) -> Tally:
     """Of a source of which no picture was taken yet; a file or scene is no camera that freezes."""
     now = time.monotonic()
     width, height = source.size
-    return Tally(QualityMeter(width / height, View(can_freeze=source.live), now), now)
+    meter = QualityMeter(width / height, View(can_freeze=source.live), now)
+    return Tally(meter, ledger, now)
 
 
 def _publisher(

@@ -21,9 +21,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from edge.config import MqttConfig
-from edge.contract.messages import Ack, HealthSnapshot, Topics
+from edge.contract.messages import (
+    Ack,
+    BucketMessage,
+    CrossingMessage,
+    GapMessage,
+    HealthSnapshot,
+    Topics,
+)
+from edge.contract.quality import Quality
 from edge.errors import CallError
 from edge.ledger import Ledger
+from edge.periods import quarter_of
 from edge.publisher import Publisher, Rhythm
 from edge.types import Crossing, Direction
 from tests.brokers import Broker, Listener, Mosquitto, make_broker, retained, wait_until
@@ -129,6 +138,37 @@ def test_one_event_a_crossing_and_the_state_after_each(broker: Broker, ledger: L
     )
     assert (4, 2) == (world.state().in_today, world.state().lines["L1"].out_total)
     assert replace(HEALTH, outbox=0) == world.health()
+
+
+def test_buckets_and_gaps_are_sent_as_crossings_are(broker: Broker, ledger: Ledger) -> None:
+    """In the order of their seq, with what the ledger has of them; an acknowledgement frees all."""
+    later = NOON + datetime.timedelta(minutes=50)
+    ledger.turn(quarter_of(NOON), NOON, "off")
+    ledger.keep(quarter_of(NOON), Quality(counted_s=450, people=3, fast=1))
+    with Listener(broker.url) as world, publishing(broker, ledger) as publisher:
+        wait_until(lambda: world.state() and world.health(), "it is connected")
+        count(ledger, 2)
+        ledger.turn(quarter_of(later), later, "off")
+        count(ledger, 1)
+        publisher.wake()
+        wait_until(lambda: ledger.backlog() == 0, "the outbox is empty")
+        publisher.drain(5)
+    events = world.events()
+    bucket, gap = events[2], events[3]
+
+    assert [CrossingMessage, CrossingMessage, BucketMessage, GapMessage, CrossingMessage] == [
+        type(event) for event in events
+    ]
+    assert [1, 2, 3, 4, 5] == world.seqs()
+    assert (900, NOON, 2, 0, 0.5) == (
+        bucket.period,
+        bucket.start,
+        bucket.in_count,
+        bucket.out_count,
+        bucket.quality.coverage,
+    )
+    assert (bucket.end, quarter_of(later).start, "off") == (gap.start, gap.end, gap.reason)
+    assert [False] * 5 == [event.replayed for event in events]
 
 
 def test_a_newcomer_is_told_the_counts_but_no_old_event(broker: Broker, ledger: Ledger) -> None:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import datetime
 import json
 import zoneinfo
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import UTC, timedelta
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 
 from edge.contract.detections import Detections
 from edge.contract.quality import COVERED, DOUBTS, OK, Quality
+from edge.ledger import Ledger
 from edge.line import LineQuality
 from edge.periods import hour_of, quarter_of
 from edge.pipeline import Step
@@ -28,6 +30,12 @@ NEVER_SET = datetime.datetime(1970, 1, 1, tzinfo=UTC)
 SIDE = 0.1  # of a head
 BLANK = np.full((48, 64, 3), 90, np.uint8)
 EMPTY = Detections(np.zeros((0, 4), np.float32), np.zeros(0, np.float32), np.zeros(0, np.int64))
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Ledger]:
+    with Ledger.open(tmp_path / "ledger.db") as opened:
+        yield opened
 
 
 def track(anchor: Point, number: int = 1, *, seen: bool = True, confirmed: bool = True) -> Track:
@@ -215,9 +223,9 @@ def test_a_count_that_may_be_wrong_says_so(figures: Quality, doubts: tuple[str, 
     assert doubts == figures.doubts
 
 
-def test_the_tally_is_of_the_quarter_that_it_is() -> None:
+def test_the_tally_is_of_the_quarter_that_it_is(ledger: Ledger) -> None:
     """At its end the figures begin anew; a quarter that began without us is not covered."""
-    tally = Tally(meter(), 0.0)
+    tally = Tally(meter(), ledger, 0.0)
     begun = NOON + timedelta(minutes=10)  # 300 s before a quarter ends
     told = {}
     for n in range(0, 6001):
@@ -234,9 +242,9 @@ def test_the_tally_is_of_the_quarter_that_it_is() -> None:
     assert 4 == told[600.0].born_past  # of 6, of which two were in the quarter before
 
 
-def test_a_doubt_that_comes_is_news_and_a_figure_is_not() -> None:
+def test_a_doubt_that_comes_is_news_and_a_figure_is_not(ledger: Ledger) -> None:
     """`note` tells when what is published has changed in words."""
-    tally = Tally(meter(), 0.0)
+    tally = Tally(meter(), ledger, 0.0)
     news = []
     for n in range(0, 200, 5):
         line = LineQuality(born_past=1 if n >= 100 else 0)
@@ -247,9 +255,9 @@ def test_a_doubt_that_comes_is_news_and_a_figure_is_not() -> None:
     assert ["born_past"] == tally.latest.at(9.75)["doubts"]
 
 
-def test_a_reading_grows_old_by_itself() -> None:
+def test_a_reading_grows_old_by_itself(ledger: Ledger) -> None:
     """Without pictures coverage falls, second by second, though nobody measures."""
-    tally = Tally(meter(), 0.0)
+    tally = Tally(meter(), ledger, 0.0)
     for n in range(101):
         tally.note(step(), {}, NOON + timedelta(seconds=n / 10), n / 10)
 
@@ -258,9 +266,9 @@ def test_a_reading_grows_old_by_itself() -> None:
     assert ["coverage"] == tally.latest.at(20.0)["doubts"]
 
 
-def test_without_a_clock_the_figures_are_those_since_the_start() -> None:
+def test_without_a_clock_the_figures_are_those_since_the_start(ledger: Ledger) -> None:
     """And when it is set, they are of that quarter."""
-    tally = Tally(meter(), 0.0)
+    tally = Tally(meter(), ledger, 0.0)
     line = {"door": LineQuality(undecided=1)}
     for n in range(0, 1201):
         tally.note(step(), line, NEVER_SET + timedelta(seconds=n), float(n))

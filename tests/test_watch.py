@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from edge.access import Access
-from edge.contract.messages import CrossingMessage, LineCount, StateMessage, Topics
+from edge.contract.messages import (
+    BucketMessage,
+    CrossingMessage,
+    GapMessage,
+    LineCount,
+    StateMessage,
+    Topics,
+)
+from edge.contract.quality import Quality
 from edge.errors import BrokerError, CallError
 from edge.mqtt import Connection, Delivered
 from edge.watch import watch
@@ -132,6 +140,31 @@ def test_live_lines_follow_and_survive_the_broker(broker: Broker) -> None:
     ]
     assert (2, "entrance") == (told[1]["payload"]["seq"], told[1]["payload"]["line"])
     assert ("no json", "online") == (told[2]["payload"], told[3]["payload"])
+
+
+def test_buckets_and_gaps_read_as_sentences(broker: Broker) -> None:
+    """What was counted when, how much of it was covered, what is in doubt; or that nobody was."""
+    out, stop = io.StringIO(), threading.Event()
+    watching = threading.Thread(
+        target=watch, args=(broker.url, False, False, out), kwargs={"stop": stop}
+    )
+    say(broker.url, (DOOR.availability, "online", True))
+    watching.start()
+    wait_until(out.getvalue, "what is retained")
+    end = NOON + datetime.timedelta(minutes=15)
+    figures = Quality(900, 450, 5000)
+    bucket = BucketMessage(EPOCH, 7, NOON, "ledger", 900, NOON, end, "UTC", 3, 2, figures)
+    gap = GapMessage(EPOCH, 8, NOON, "ledger", NOON, end, "off", replayed=True)
+    say(broker.url, (DOOR.event, bucket.to_json(), False), (DOOR.event, gap.to_json(), False))
+    wait_until(lambda: len(out.getvalue().splitlines()) == 3, "both are told")
+    stop.set()
+    watching.join(5)
+    span = "door         2026-11-20T12:00:00.000Z to 2026-11-20T12:15:00.000Z"
+
+    assert [
+        f"{span}  in 3  out 2   coverage 0.50   (in doubt: coverage)",
+        f"{span}  nobody was counted: off   (late)",
+    ] == out.getvalue().splitlines()[1:]
 
 
 def test_a_crossing_reads_as_a_sentence(broker: Broker) -> None:

@@ -95,9 +95,13 @@ class Quality:
         )
         return tuple(word for word, is_so in zip(DOUBTS, doubtful, strict=True) if is_so)
 
+    def figures(self) -> dict[str, Any]:
+        """What is to be kept of it, for `from_json`."""
+        return {f.name: round(getattr(self, f.name), 3) for f in fields(self)}
+
     def to_json(self) -> dict[str, Any]:
         """The object that travels; what can be reckoned from the figures is in it, too."""
-        figures = {f.name: round(getattr(self, f.name), 3) for f in fields(self)}
+        figures = self.figures()
         told = Quality(**figures)  # whoever reckons again comes to the same words
         return {
             "coverage": round(told.coverage, 4),

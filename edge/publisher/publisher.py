@@ -124,7 +124,7 @@ class Publisher:
             try:
                 self._connect_and_serve()
             except HeadcountError as error:
-                self._tell(f"{error}; counting goes on, crossings wait in the ledger")
+                self._tell(f"{error}; counting goes on, events wait in the ledger")
             else:
                 return
             if time.monotonic() - begun > longest:
@@ -161,7 +161,7 @@ class Publisher:
         self._version, self._told = connection.version, ""
         waiting = self._ledger.backlog()
         _log.info(
-            "broker %s: connected with MQTT %s, %d crossings wait for it",
+            "broker %s: connected with MQTT %s, %d events wait for it",
             access,
             connection.version,
             waiting,
