@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from edge.contract.quality import COVERED, DARK, FROZEN, OK
 from edge.types import Image
 
-LOOK_S = 1.0  # a look costs about a millisecond
+LOOK_S = 1.0  # a look costs a few milliseconds
 HOLD = 5  # looks in a row before the verdict changes: who passes close below covers it for less
 FREEZE_S = 60.0
 
