@@ -20,6 +20,7 @@ from edge.audit import Event, load_truth, match
 from edge.config import CountingConfig, DetectorConfig, SourceConfig
 from edge.detections_file import DetectionsWriter, read_detections
 from edge.detector import open_detector
+from edge.quality import QualityMeter
 from edge.replay import replay
 from edge.scene import SCENE_LINE, Scene
 from edge.source import SceneSource, Source, open_source
@@ -49,7 +50,8 @@ def audit(boxes: Path, truth: Truth, score: float) -> str:
     lines, events = truth
     recorded = read_detections(boxes)
     corridor = build_corridor(lines, CountingConfig(), score, recorded.size)
-    counted = replay(recorded.sightings(), corridor, lines, recorded.fps)
+    meter = QualityMeter(recorded.size[0] / recorded.size[1], None, 0.0)
+    counted = replay(recorded.sightings(), corridor, lines, recorded.fps, meter=meter)
     result = match(events, counted.crossings, recorded.fps)
     return f"{len(result.found)}/{len(result.missed)}/{len(result.false)}"
 

@@ -28,8 +28,11 @@ from edge.ledger import Ledger
 from edge.notify import Heartbeat, Systemd
 from edge.pipeline import Corridor, Step
 from edge.publisher import Publisher
+from edge.quality import QualityMeter
 from edge.source import Source, open_source
+from edge.tally import Tally
 from edge.types import Crossing, Frame
+from edge.view import View
 
 DRAIN_S = 5.0  # how long the broker may take the last crossings at the end
 
@@ -99,9 +102,10 @@ def serve(
         )
         _tell_start(config, source, ledger)
         meter = HealthMeter(config.ledger.path, detector, bundle.manifest)
-        publisher = _publisher(stack, config, ledger, meter)
+        tally = _tally(source, ledger)
+        publisher = _publisher(stack, config, ledger, meter, tally)
         heart = Heartbeat(systemd, ledger.check)
-        service = _Service(corridor, ledger, publisher, meter, heart, watch)
+        service = _Service(corridor, ledger, publisher, meter, tally, heart, watch)
         service.count(detector, _until(stop, source))
         _log.info("stopping: %s", "told to stop" if stop.is_set() else "the source has ended")
         systemd.tell("STOPPING=1", "STATUS=delivering the last crossings")
@@ -126,7 +130,7 @@ def _tell_start(config: Config, source: Source, ledger: Ledger) -> None:
 def _tell_end(config: Config, ledger: Ledger) -> None:
     state = ledger.state(datetime.datetime.now(datetime.UTC))
     waiting = ledger.backlog() if config.mqtt.url else 0
-    rest = f"; {waiting} crossings wait for the broker in the ledger" if waiting else ""
+    rest = f"; {waiting} events wait for the broker in the ledger" if waiting else ""
     _log.info("stopped: in %d, out %d%s", state.in_total, state.out_total, rest)
 
 
@@ -139,6 +143,7 @@ class _Service:
         ledger: Ledger,
         publisher: Publisher | None,
         meter: HealthMeter,
+        tally: Tally,
         heart: Heartbeat,
         watch: Callable[[Step], None] | None,
     ) -> None:
@@ -146,6 +151,7 @@ class _Service:
         self._ledger = ledger
         self._publisher = publisher
         self._meter = meter
+        self._tally = tally
         self._heart = heart
         self._watch = watch
         self._clock = ClockWatch()
@@ -160,17 +166,26 @@ class _Service:
                 self._tell(device)
             frame = sighting.frame
             step = self._corridor.step(sighting)
-            self._clock.note(datetime.datetime.now(datetime.UTC), time.monotonic())
+            utc, now = datetime.datetime.now(datetime.UTC), time.monotonic()
+            self._clock.note(utc, now)
             self._record(step.crossings, frame)
-            self._meter.note(sighting, time.monotonic())
+            self._meter.note(sighting, now)
+            if self._tally.note(step, self._corridor.counter.quality, utc, now):
+                self._publish_health()
             self._heart.beat()
             if self._watch is not None:
                 self._watch(step)
         if frame is not None:
             self._record(self._corridor.finish(), frame)
+            utc, now = datetime.datetime.now(datetime.UTC), time.monotonic()
+            self._tally.end(self._corridor.counter.quality, utc, now)
+            self._publish_health()
 
     def _tell(self, device: str) -> None:
         _log.info("detector: %s", device)
+        self._publish_health()
+
+    def _publish_health(self) -> None:
         if self._publisher is not None:
             self._publisher.wake(health=True)
 
@@ -196,13 +211,27 @@ def _dated(crossing: Crossing, frame: Frame) -> Crossing:
     return replace(crossing, utc=frame.utc - datetime.timedelta(seconds=frame.t - crossing.t))
 
 
+def _tally(source: Source, ledger: Ledger) -> Tally:
+    """Of a source of which no picture was taken yet; a file or scene is no camera that freezes."""
+    now = time.monotonic()
+    width, height = source.size
+    meter = QualityMeter(width / height, View(can_freeze=source.live), now)
+    return Tally(meter, ledger, now)
+
+
 def _publisher(
-    stack: contextlib.ExitStack, config: Config, ledger: Ledger, meter: HealthMeter
+    stack: contextlib.ExitStack, config: Config, ledger: Ledger, meter: HealthMeter, tally: Tally
 ) -> Publisher | None:
     if not config.mqtt.url:
         _log.warning("no broker: [mqtt] url is empty, the counts stay in %s", config.ledger.path)
         return None
-    publisher = Publisher(config.device.id, config.mqtt, ledger, status=meter.snapshot)
+    publisher = Publisher(
+        config.device.id,
+        config.mqtt,
+        ledger,
+        status=meter.snapshot,
+        quality=lambda: tally.latest.at(time.monotonic()),
+    )
     return stack.enter_context(publisher)
 
 

@@ -20,7 +20,7 @@ from edge.access import Access
 from edge.app import serve
 from edge.broker import EmbeddedBroker
 from edge.config import Config, DetectorConfig, DeviceConfig, LedgerConfig, MqttConfig
-from edge.contract.messages import CrossingMessage, StateMessage, Topics
+from edge.contract.messages import CrossingMessage, StateMessage, Topics, read_event
 from edge.mqtt import Connection, Message
 from edge.pipeline import Step
 from edge.scene import SCENE_LINE, Scene
@@ -159,8 +159,10 @@ class _Listener:
             state = StateMessage.from_json(message.payload)
             self.counted = (state.in_total, state.out_total)
         elif message.topic == self._topics.event:
+            crossing = read_event(message.payload)
+            if not isinstance(crossing, CrossingMessage):
+                return  # a quarter of an hour has ended
             self.events += 1
-            crossing = CrossingMessage.from_json(message.payload)
             true = _true(self._scene)
             print(
                 f"{t:6.1f} s  {crossing.direction:3}   in {crossing.in_total:2} (true {true[0]:2})"

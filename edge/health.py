@@ -18,7 +18,8 @@ from pathlib import Path
 
 from edge import __version__
 from edge.contract.manifest import Manifest
-from edge.contract.messages import FALLBACK, OK, HealthSnapshot
+from edge.contract.messages import FALLBACK, HealthSnapshot
+from edge.contract.quality import OK
 from edge.detector import Detector
 from edge.machine import Machine
 from edge.types import Sighting

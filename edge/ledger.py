@@ -1,13 +1,14 @@
-"""The truth: every crossing, the totals and the outbox.
+"""The truth: every crossing, the totals, the buckets and the outbox.
 
-One transaction writes a crossing, the totals that include it and its place in the outbox, and
-is on the disk when `record` returns. A crossing leaves the outbox only by `acknowledge`. Above
-`max_mb` the oldest delivered crossings are dropped, never one that waits, and never by the
-clock. Sending is left to the publisher, the file itself to `ledger_file`.
+One transaction writes a crossing, the totals that include it, its quarter of an hour and its
+place in the outbox, and is on the disk when `record` returns. Buckets and gaps are events as
+crossings are, and written as they are. An event leaves the outbox only by `acknowledge`. Above
+`max_mb` the oldest delivered ones are dropped, never one that waits, and never by the clock.
+Sending is left to the publisher, the file to `ledger_file`, periods to `ledger_periods`.
 
     epoch   32 random hex digits, made with the file; a file that wakes up on another machine
             gets a new one, and its totals go on
-    seq     1, 2, 3 ... within an epoch
+    seq     1, 2, 3 ... within an epoch, over events of all types
     id      1, 2, 3 ... within a file: the order of the outbox, also across epochs
 
 One thread records; all other threads share a second connection, so that reading and freeing
@@ -21,24 +22,30 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
-from edge import clock, ledger_file
+from edge import clock, ledger_file, ledger_periods, ledger_rows
 from edge.clock import LocalDay
-from edge.contract.messages import format_utc, parse_utc
+from edge.contract.messages import format_utc
+from edge.contract.quality import Quality
 from edge.identity import boot_identity, machine_identity
+from edge.ledger_rows import BucketRow, EventRow, GapRow, OutboxRow
+from edge.periods import Period
 from edge.reserve import Reserve
 from edge.types import CountState, Crossing, Direction, LineTotals
 
+__all__ = ["BucketRow", "EventRow", "GapRow", "Ledger", "OutboxRow"]
+
+T = TypeVar("T")
+
 _INSERT = """
-INSERT INTO crossings (epoch, seq, line, direction, ts, ts_source, monotonic, boot, frame, track,
-  track_s, confidence, in_total, out_total)
-VALUES (:epoch, :seq, :line, :direction, :ts, :ts_source, :monotonic, :boot, :frame, :track,
+INSERT INTO crossings (id, epoch, seq, line, direction, ts, ts_source, monotonic, boot, frame,
+  track, track_s, confidence, in_total, out_total)
+VALUES (:id, :epoch, :seq, :line, :direction, :ts, :ts_source, :monotonic, :boot, :frame, :track,
   :track_s, :confidence, :in_total, :out_total)
 """
 _ADD = """
@@ -46,23 +53,6 @@ INSERT INTO {} (name, in_total, out_total) VALUES (?, ?, ?) ON CONFLICT (name) D
   in_total = in_total + excluded.in_total, out_total = out_total + excluded.out_total
 """
 _ADD_TO_LINE, _ADD_TO_DAY = _ADD.format("lines"), _ADD.format("days")
-
-
-@dataclass(frozen=True, slots=True)
-class OutboxRow:
-    """A crossing that waits for delivery, with the totals that include it."""
-
-    id: int
-    epoch: str
-    seq: int
-    line: str
-    direction: str
-    ts: datetime
-    ts_source: str  # frame: the picture's clock; ledger: that of writing; unset: of a wrong clock
-    track_s: float
-    confidence: float
-    in_total: int
-    out_total: int
 
 
 class Ledger:
@@ -167,12 +157,15 @@ class Ledger:
         with ledger_file.transaction(self._recorder) as db:
             (head,) = db.execute(
                 "UPDATE ledger SET seq = seq + 1, in_total = in_total + ?,"
-                " out_total = out_total + ? RETURNING epoch, seq, in_total, out_total",
+                " out_total = out_total + ?, last_id = last_id + 1"
+                " RETURNING last_id, epoch, seq, in_total, out_total, told_until",
                 step,
             ).fetchall()
-            inserted = db.execute(_INSERT, self._row(crossing, ts, head))
-            db.execute("INSERT INTO outbox VALUES (?)", (inserted.lastrowid,))
+            db.execute(_INSERT, self._row(crossing, ts, head))
+            db.execute("INSERT INTO outbox VALUES (?, ?, ?)", head[:3])
             db.execute(_ADD_TO_LINE, (crossing.line, *step))
+            dated = ts if clock.is_set(ts) else None
+            ledger_periods.add_crossing(db, dated, step, head[-1])
             self._add_to_day(db, ts, step)
             return self._read_state(db, utc)
 
@@ -187,10 +180,11 @@ class Ledger:
             db.execute(_ADD_TO_DAY, (self._day.of(ts), *counts))
 
     def _row(
-        self, crossing: Crossing, ts: datetime, head: tuple[str, int, int, int]
+        self, crossing: Crossing, ts: datetime, head: tuple[int, str, int, int, int, str | None]
     ) -> dict[str, object]:
-        epoch, seq, in_total, out_total = head
+        number, epoch, seq, in_total, out_total, _ = head
         return {
+            "id": number,
             "epoch": epoch,
             "seq": seq,
             "line": crossing.line,
@@ -206,6 +200,52 @@ class Ledger:
             "in_total": in_total,
             "out_total": out_total,
         }
+
+    def keep(self, quarter: Period, quality: Quality) -> None:
+        """Write the figures of a quarter of an hour so far; for the thread that records.
+
+        Raises:
+            LedgerError: they could not be written.
+        """
+        self._write(lambda db: ledger_periods.keep(db, quarter, quality))
+
+    def kept(self, quarter: Period) -> Quality:
+        """The figures of a quarter that this run or an earlier one has kept.
+
+        Raises:
+            LedgerError: the file cannot be read.
+        """
+        with self._sharing() as db:
+            return ledger_periods.kept(db, quarter)
+
+    def turn(self, quarter: Period, utc: datetime, reason: str) -> int:
+        """Write buckets and gaps of all periods but those of `quarter`, which it is now.
+
+        For the thread that records. All of them are written or none.
+
+        Args:
+            quarter: in which counting goes on.
+            utc: the wall clock now; it is set.
+            reason: why quarters may be missing: `off` or `clock`.
+
+        Returns:
+            How many events that made.
+
+        Raises:
+            LedgerError: they could not be written.
+        """
+        now = ledger_periods.Turn(quarter, utc, self._day.zone, reason)
+        return self._write(lambda db: ledger_periods.turn(db, now))
+
+    def _write(self, write: Callable[[sqlite3.Connection], T]) -> T:
+        def whole() -> T:
+            with ledger_file.transaction(self._recorder) as db:
+                return write(db)
+
+        with self._recorder_lock, ledger_file.told(self._path):
+            written = ledger_file.lasting(self._reserve, whole)
+        self._reserve.keep()
+        return written
 
     def check(self) -> None:
         """Write what is written already, to know before a crossing comes that one can be.
@@ -261,23 +301,17 @@ class Ledger:
             lines={name: LineTotals(went_in, went_out) for name, went_in, went_out in lines},
         )
 
-    def pending(self, limit: int, after: int = 0) -> tuple[OutboxRow, ...]:
-        """The oldest crossings that wait, at most `limit`, with an id above `after`.
+    def pending(self, limit: int, after: int = 0) -> tuple[EventRow, ...]:
+        """The oldest events that wait, at most `limit`, with an id above `after`.
 
         Raises:
             LedgerError: the file cannot be read.
         """
-        with self._sharing() as db:
-            rows = db.execute(
-                "SELECT id, epoch, seq, line, direction, ts, ts_source, track_s, confidence,"
-                " in_total, out_total FROM outbox JOIN crossings USING (id)"
-                " WHERE id > ? ORDER BY id LIMIT ?",
-                (after, limit),
-            ).fetchall()
-        return tuple(_outbox_row(row) for row in rows)
+        with self._sharing() as db, ledger_file.transaction(db, "DEFERRED"):
+            return ledger_rows.waiting(db, limit, after)
 
     def backlog(self) -> int:
-        """How many crossings wait for delivery.
+        """How many events wait for delivery.
 
         Raises:
             LedgerError: the file cannot be read.
@@ -286,7 +320,7 @@ class Ledger:
             return int(db.execute("SELECT count(*) FROM outbox").fetchone()[0])
 
     def acknowledge(self, epoch: str, seq: int) -> int:
-        """Free the crossings of `epoch` up to and including `seq`; returns how many that were.
+        """Free the events of `epoch` up to and including `seq`; returns how many that were.
 
         Raises:
             LedgerError: the file cannot be written; they stay, and are sent again.
@@ -296,12 +330,8 @@ class Ledger:
 
     def _free(self, db: sqlite3.Connection, epoch: str, seq: int) -> int:
         with ledger_file.transaction(db):
-            # The bound on id keeps this short when much more waits than was acknowledged.
             freed = db.execute(
-                "DELETE FROM outbox WHERE id <= (SELECT id FROM crossings"
-                " WHERE epoch = ?1 AND seq <= ?2 ORDER BY seq DESC LIMIT 1)"
-                " AND (SELECT epoch FROM crossings WHERE id = outbox.id) = ?1",
-                (epoch, seq),
+                "DELETE FROM outbox WHERE epoch = ? AND seq <= ?", (epoch, seq)
             ).rowcount
             if freed:
                 ledger_file.shrink(db, self._max_mb)
@@ -317,9 +347,3 @@ def _source_of(ts: datetime, crossing: Crossing) -> str:
     if not clock.is_set(ts):
         return "unset"
     return "ledger" if crossing.utc is None else "frame"
-
-
-def _outbox_row(row: Sequence[Any]) -> OutboxRow:
-    values = list(row)
-    values[5] = parse_utc(values[5])
-    return OutboxRow(*values)

@@ -22,10 +22,8 @@ from typing import TypeVar
 from edge.errors import LedgerError
 from edge.reserve import Reserve
 
-SCHEMA = 1
-
 _APPLICATION = 0x68636E74  # "hcnt": tells our files from those of other programs
-_TABLES = """
+_CROSSINGS = """
 CREATE TABLE ledger (
   one INTEGER PRIMARY KEY CHECK (one = 1),
   epoch TEXT NOT NULL, machine TEXT, seq INTEGER NOT NULL,
@@ -41,7 +39,40 @@ CREATE TABLE crossings (
   track_s REAL NOT NULL, confidence REAL NOT NULL,
   in_total INTEGER NOT NULL, out_total INTEGER NOT NULL, UNIQUE (epoch, seq));
 CREATE TABLE outbox (id INTEGER PRIMARY KEY REFERENCES crossings (id));
+INSERT INTO ledger VALUES (1, '', NULL, 0, 0, 0);
 """
+# The ledger's row gives out ids for events of all types; the table that has it tells the type.
+_PERIODS = """
+ALTER TABLE ledger ADD COLUMN last_id INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE ledger ADD COLUMN told_until TEXT;
+UPDATE ledger SET last_id = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'crossings'), 0);
+ALTER TABLE outbox RENAME TO old_outbox;
+CREATE TABLE outbox (
+  id INTEGER PRIMARY KEY, epoch TEXT NOT NULL, seq INTEGER NOT NULL, UNIQUE (epoch, seq));
+INSERT INTO outbox SELECT id, epoch, seq FROM old_outbox JOIN crossings USING (id);
+DROP TABLE old_outbox;
+CREATE TABLE periods (
+  seconds INTEGER NOT NULL, start TEXT NOT NULL, end TEXT NOT NULL,
+  in_count INTEGER NOT NULL, out_count INTEGER NOT NULL, figures TEXT NOT NULL,
+  PRIMARY KEY (seconds, start)) WITHOUT ROWID;
+CREATE TABLE buckets (
+  id INTEGER PRIMARY KEY, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+  ts TEXT NOT NULL, ts_source TEXT NOT NULL,
+  seconds INTEGER NOT NULL, start TEXT NOT NULL, end TEXT NOT NULL, tz TEXT NOT NULL,
+  in_count INTEGER NOT NULL, out_count INTEGER NOT NULL, figures TEXT NOT NULL);
+CREATE TABLE gaps (
+  id INTEGER PRIMARY KEY, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
+  ts TEXT NOT NULL, ts_source TEXT NOT NULL,
+  start TEXT NOT NULL, end TEXT NOT NULL, reason TEXT NOT NULL);
+"""
+_STEPS = (_CROSSINGS, _PERIODS)  # each brings a file from one schema to the next
+SCHEMA = len(_STEPS)
+_SHRINK = """
+DELETE FROM {} WHERE id IN (SELECT id FROM {} WHERE id <
+  coalesce((SELECT min(id) FROM outbox), (SELECT last_id FROM ledger)) ORDER BY id LIMIT 1000)
+"""
+_EVENTS = ("crossings", "buckets", "gaps")  # tables whose rows are sent
+
 _BUSY_S = 10.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _MENDS = {
@@ -183,7 +214,7 @@ def take_lock(path: Path) -> int:
 
 
 def shrink(db: sqlite3.Connection, max_mb: float) -> None:
-    """Drop a thousand delivered crossings, the oldest first, when the file is above `max_mb`.
+    """Drop a thousand delivered events of a type, the oldest, when the file is above `max_mb`.
 
     Their pages are used again, so the file stops growing. Rows that wait are never touched.
     """
@@ -193,11 +224,8 @@ def shrink(db: sqlite3.Connection, max_mb: float) -> None:
     )
     if (pages - free) * size <= max_mb * 1e6:
         return
-    db.execute(
-        "DELETE FROM crossings WHERE id IN (SELECT id FROM crossings WHERE id <"
-        " coalesce((SELECT min(id) FROM outbox), (SELECT max(id) FROM crossings))"
-        " ORDER BY id LIMIT 1000)"
-    )
+    for table in _EVENTS:
+        db.execute(_SHRINK.format(table, table))
 
 
 def _open_checked(path: Path) -> sqlite3.Connection | None:
@@ -228,7 +256,7 @@ def _judge(path: Path, error: sqlite3.Error) -> None:
 
 def _check_schema(db: sqlite3.Connection, path: Path) -> None:
     if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        _create(db)
+        _bring_up(db, 0)
     if db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
         raise LedgerError(f"{path}: is the database of another program; set ledger.path elsewhere")
     (schema,) = db.execute("PRAGMA user_version").fetchone()
@@ -239,13 +267,17 @@ def _check_schema(db: sqlite3.Connection, path: Path) -> None:
         )
     if db.execute("SELECT count(*) FROM ledger").fetchone()[0] != 1:
         raise LedgerError(f"{path}: has no totals; move the file away")
+    if schema < SCHEMA:
+        _log.info("%s: is brought from schema %d to %d", path, schema, SCHEMA)
+        _bring_up(db, schema)
 
 
-def _create(db: sqlite3.Connection) -> None:
+def _bring_up(db: sqlite3.Connection, schema: int) -> None:
+    """Make the file's tables those of this version: all in one transaction, or as they were."""
     with transaction(db):
-        for statement in _TABLES.split(";"):
-            db.execute(statement)
-        db.execute("INSERT INTO ledger VALUES (1, '', NULL, 0, 0, 0)")
+        for step in _STEPS[schema:]:
+            for statement in step.split(";"):
+                db.execute(statement)
         db.execute(f"PRAGMA application_id = {_APPLICATION}")
         db.execute(f"PRAGMA user_version = {SCHEMA}")
 

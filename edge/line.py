@@ -144,10 +144,10 @@ class LineCounter:
 
     def _judge(self, walk: Walk, track: Track) -> None:
         old = self._quality[walk.line.name]
-        self._quality[walk.line.name] = LineQuality(
-            old.born_past + walk.is_born_past(track),
-            old.undecided + walk.is_undecided(track),
-            old.dwelled,
+        self._quality[walk.line.name] = replace(
+            old,
+            born_past=old.born_past + walk.is_born_past(track),
+            undecided=old.undecided + walk.is_undecided(track),
         )
 
 

@@ -22,10 +22,12 @@ from edge.detector import open_detector
 from edge.errors import CallError, WorldError
 from edge.line import Mode
 from edge.pipeline import Step
+from edge.quality import QualityMeter
 from edge.replay import Replay, replay, write_events
 from edge.source import open_source
 from edge.trails import Trails
 from edge.types import Line, Sighting
+from edge.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ def audit_recording(source: str, truth_path: Path, options: Options) -> dict[str
     config = _with_options(Config(), options)
     counted = _count(None if options.detections else source, config, options, truth.lines)
     result: AuditResult = match(truth.events, counted.crossings, truth.fps)
-    return {**result.to_json(), "fps": round(counted.fps, 2)}
+    return {**result.to_json(), "fps": round(counted.fps, 2), "quality": counted.quality}
 
 
 def suggest_lines(
@@ -177,7 +179,9 @@ def _count(
         outputs = outputs or Outputs()
         annotator = _annotator(stack, outputs, lines, opened)
         watch = _watchers(stack, outputs, annotator, opened)
-        counted = replay(opened.sightings, corridor, lines, opened.fps, watch=watch)
+        view = None if source is None else View(can_freeze=False)
+        meter = QualityMeter(opened.size[0] / opened.size[1], view, 0.0)
+        counted = replay(opened.sightings, corridor, lines, opened.fps, meter=meter, watch=watch)
         if annotator is not None:
             annotator.finish(counted.crossings)
     if outputs.events is not None:

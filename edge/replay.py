@@ -10,14 +10,16 @@ import csv
 import json
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from edge.crossing_log import CrossingLog
 from edge.errors import WorldError
 from edge.histogram import Histogram
+from edge.line import LineCounter
 from edge.pipeline import Corridor, Step
+from edge.quality import QualityMeter
 from edge.types import Crossing, Direction, Line, Sighting
 
 
@@ -31,6 +33,7 @@ class Replay:
     source_fps: float
     fps: float
     detector_ms: float | None  # median; None where no detector ran
+    quality: dict[str, Any]  # how far the count can be trusted, as JSON has it
 
     def total(self, direction: Direction, line: str | None = None) -> int:
         """Crossings in a direction, over one line or all."""
@@ -61,6 +64,7 @@ class Replay:
             "source_fps": self.source_fps,
             "fps": round(self.fps, 2),
             "detector_ms": None if self.detector_ms is None else round(self.detector_ms, 2),
+            "quality": self.quality,
         }
         yield json.dumps(figures)[:-1] + ', "events": ['
         for number, crossing in enumerate(self.crossings):
@@ -84,6 +88,7 @@ def replay(
     lines: tuple[Line, ...],
     source_fps: float,
     *,
+    meter: QualityMeter,
     watch: Callable[[Step], None] | None = None,
 ) -> Replay:
     """Count a recording to its end.
@@ -93,6 +98,7 @@ def replay(
         corridor: a fresh tracker and line counter.
         lines: those that the corridor counts at.
         source_fps: frames per second of the recording.
+        meter: a fresh one, that begins at 0 s of the recording.
         watch: sees every step, for annotating or saving.
     """
     crossings, times, frames = CrossingLog(), Histogram(), 0
@@ -100,14 +106,21 @@ def replay(
     for sighting in sightings:
         step = corridor.step(sighting)
         crossings.add(step.crossings)
+        meter.note(step, corridor.counter.quality, sighting.frame.t)
         if sighting.ms > 0:
             times.add(sighting.ms)
         frames = sighting.frame.index + 1
         if watch is not None:
             watch(step)
     crossings.add(corridor.finish())
+    meter.end(corridor.counter.quality)
     took = max(time.perf_counter() - begun, 1e-9)
-    return Replay(lines, crossings, frames, source_fps, frames / took, times.median())
+    quality = {**meter.reading(meter.last).to_json(), "lines": _figures(corridor.counter)}
+    return Replay(lines, crossings, frames, source_fps, frames / took, times.median(), quality)
+
+
+def _figures(counter: LineCounter) -> dict[str, dict[str, int]]:
+    return {name: asdict(figures) for name, figures in counter.quality.items()}
 
 
 def write_events(path: Path, crossings: Iterable[Crossing]) -> None:

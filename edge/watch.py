@@ -3,6 +3,7 @@
     door         online
     door         in 12  out 9  inside 3   (today 5 in, 4 out)
     door         2026-11-20T10:00:00.123Z  in   over entrance   in 12  out 9
+    door         2026-11-20T10:00:00.000Z to 2026-11-20T10:15:00.000Z  in 3  out 2   coverage 1.00
 
 It only listens. A broker that goes away later is waited for; one that is not there at first is
 an error.
@@ -15,11 +16,22 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable
-from typing import TextIO
+from collections.abc import Callable, Mapping
+from typing import Any, TextIO
 
 from edge.access import Access
-from edge.contract.messages import ALL_DEVICES, CrossingMessage, StateMessage, device_of, format_utc
+from edge.contract.messages import (
+    ALL_DEVICES,
+    BucketMessage,
+    CrossingMessage,
+    EventMessage,
+    GapMessage,
+    StateMessage,
+    device_of,
+    format_utc,
+    read_event,
+)
+from edge.contract.quality import OK
 from edge.errors import BrokerError, DataError
 from edge.mqtt import Connection, Lost, Message, Subscribed
 
@@ -128,26 +140,51 @@ def _said(message: Message) -> str:
         if kind == "state":
             return _state(StateMessage.from_json(message.payload))
         if kind == "event":
-            return _crossing(CrossingMessage.from_json(message.payload))
+            return _event(read_event(message.payload))
     except DataError as error:
         return str(error)
     return message.payload.decode("utf-8", errors="replace")
 
 
 def _state(state: StateMessage) -> str:
-    doubt = "" if state.quality.get("counting", True) else "   (no pictures: not counting)"
     return (
         f"in {state.in_total}  out {state.out_total}  inside {state.occupancy}"
-        f"   (today {state.in_today} in, {state.out_today} out){doubt}"
+        f"   (today {state.in_today} in, {state.out_today} out){_quality(state.quality)}"
     )
 
 
-def _crossing(crossing: CrossingMessage) -> str:
-    late = "   (late)" if crossing.replayed else ""
-    return (
-        f"{format_utc(crossing.ts)}  {crossing.direction:3}  over {crossing.line}"
-        f"   in {crossing.in_total}  out {crossing.out_total}{late}"
-    )
+def _quality(quality: Mapping[str, Any]) -> str:
+    """What is not as it should be; nothing where all is well."""
+    said = [] if quality.get("counting", True) else ["no pictures: not counting"]
+    for name in ("camera", "detector", "disk", "clock"):
+        if quality.get(name, OK) != OK:
+            said.append(f"{name}: {quality[name]}")
+    doubts = quality.get("doubts")
+    if isinstance(doubts, list) and doubts:
+        said.append(f"in doubt: {', '.join(map(str, doubts))}")
+    return "".join(f"   ({each})" for each in said)
+
+
+def _event(event: EventMessage) -> str:
+    late = "   (late)" if event.replayed else ""
+    match event:
+        case CrossingMessage():
+            return (
+                f"{format_utc(event.ts)}  {event.direction:3}  over {event.line}"
+                f"   in {event.in_total}  out {event.out_total}{late}"
+            )
+        case BucketMessage():
+            doubts = _quality({"doubts": list(event.quality.doubts)})
+            return (
+                f"{_span(event)}  in {event.in_count}  out {event.out_count}"
+                f"   coverage {event.quality.coverage:.2f}{doubts}{late}"
+            )
+        case GapMessage():
+            return f"{_span(event)}  nobody was counted: {event.reason}{late}"
+
+
+def _span(event: BucketMessage | GapMessage) -> str:
+    return f"{format_utc(event.start)} to {format_utc(event.end)}"
 
 
 def _json_line(message: Message) -> str:

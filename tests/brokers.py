@@ -16,7 +16,13 @@ import paho.mqtt.client as paho
 import pytest
 
 from edge.broker import EmbeddedBroker
-from edge.contract.messages import CrossingMessage, HealthSnapshot, StateMessage
+from edge.contract.messages import (
+    CrossingMessage,
+    EventMessage,
+    HealthSnapshot,
+    StateMessage,
+    read_event,
+)
 
 DEADLINE_S = 10.0
 
@@ -136,11 +142,14 @@ class Listener:
         topic = f"headcount/{device}/{kind}"
         return [payload for heard, payload, _ in list(self.heard) if heard == topic]
 
+    def events(self) -> list[EventMessage]:
+        return [read_event(payload) for payload in self.payloads("event")]
+
     def crossings(self) -> list[CrossingMessage]:
-        return [CrossingMessage.from_json(payload) for payload in self.payloads("event")]
+        return [event for event in self.events() if isinstance(event, CrossingMessage)]
 
     def seqs(self) -> list[int]:
-        return [crossing.seq for crossing in self.crossings()]
+        return [event.seq for event in self.events()]
 
     def state(self) -> StateMessage | None:
         """The last one."""

@@ -26,14 +26,16 @@ def open_files() -> int:
     return len(list(Path("/proc/self/fd").iterdir()))
 
 
-def lines_until_kill(script: Path, argument: Path, seconds: float | None) -> list[bytes]:
+def lines_until_kill(
+    script: Path, path: Path, seconds: float | None, *arguments: str
+) -> list[bytes]:
     """Run a file of ours, and kill -9 it so many seconds after its first line; None lets it end.
 
     Returns:
         The lines that it printed after the first, less one that the kill has cut.
     """
     child = subprocess.Popen(
-        [sys.executable, str(script), str(argument)],
+        [sys.executable, str(script), str(path), *arguments],
         stdout=subprocess.PIPE,
         env={**os.environ, "PYTHONPATH": str(ROOT)},
     )

@@ -12,7 +12,9 @@ from hypothesis import strategies as st
 
 from edge.contract.messages import (
     Ack,
+    BucketMessage,
     CrossingMessage,
+    GapMessage,
     HealthSnapshot,
     LineCount,
     StateMessage,
@@ -20,7 +22,9 @@ from edge.contract.messages import (
     device_of,
     format_utc,
     parse_utc,
+    read_event,
 )
+from edge.contract.quality import Quality
 from edge.errors import ConfigError, DataError
 
 MOMENT = datetime.datetime(2026, 11, 20, 10, 0, 0, 123000, tzinfo=UTC)
@@ -61,6 +65,36 @@ CROSSINGS = st.builds(
     confidence=st.integers(0, 1000).map(lambda thousandths: thousandths / 1000),
     replayed=st.booleans(),
 )
+FIGURES = st.builds(
+    Quality,
+    seconds=SECONDS,
+    counted_s=SECONDS,
+    people=COUNTS,
+    fast=COUNTS,
+    undecided=COUNTS,
+    covered_s=SECONDS,
+)
+SENT = {"epoch": EPOCHS, "seq": COUNTS, "ts": MOMENTS, "replayed": st.booleans()}
+BUCKETS = st.builds(
+    BucketMessage,
+    **SENT,
+    ts_source=st.just("ledger"),
+    period=st.sampled_from([900, 3600]),
+    start=MOMENTS,
+    end=MOMENTS,
+    tz=st.sampled_from(["Asia/Kathmandu", "+01:00"]),
+    in_count=COUNTS,
+    out_count=COUNTS,
+    quality=FIGURES,
+)
+GAPS = st.builds(
+    GapMessage,
+    **SENT,
+    ts_source=st.just("ledger"),
+    start=MOMENTS,
+    end=MOMENTS,
+    reason=st.sampled_from(["off", "clock"]),
+)
 HEALTHS = st.builds(
     HealthSnapshot,
     fps=MAYBE,
@@ -79,7 +113,7 @@ HEALTHS = st.builds(
 ACKS = st.builds(Ack, EPOCHS, COUNTS)
 
 
-@given(st.one_of(STATES, CROSSINGS, HEALTHS, ACKS))
+@given(st.one_of(STATES, CROSSINGS, BUCKETS, GAPS, HEALTHS, ACKS))
 def test_what_is_written_is_read_back(message) -> None:
     """Every payload survives the way, also as bytes and with keys that are yet to come."""
     data = {**json.loads(message.to_json()), "of_a_later_version": 1}
@@ -96,9 +130,10 @@ def test_what_is_written_is_read_back(message) -> None:
 )
 def test_what_is_no_message_is_refused_in_one_line(payload) -> None:
     """Garbage ends in a DataError, never in another exception."""
-    for kind in (StateMessage, CrossingMessage, HealthSnapshot, Ack):
+    kinds = (StateMessage, CrossingMessage, BucketMessage, GapMessage, HealthSnapshot, Ack)
+    for read in (*(kind.from_json for kind in kinds), read_event):
         with pytest.raises(DataError):
-            kind.from_json(payload)
+            read(payload)
 
 
 @pytest.mark.parametrize(
@@ -144,6 +179,82 @@ def test_the_crossing_is_as_documented() -> None:
         "confidence": 0.988,
         "replayed": False,
     } == json.loads(message.to_json())
+
+
+@given(st.one_of(CROSSINGS, BUCKETS, GAPS))
+def test_an_event_is_read_as_what_it_is(message) -> None:
+    """Its type says which; as another it is refused."""
+    others = {CrossingMessage, BucketMessage, GapMessage} - {type(message)}
+
+    assert message == read_event(message.to_json())
+    for other in others:
+        with pytest.raises(DataError, match="unknown type"):
+            other.from_json(message.to_json())
+
+
+@pytest.mark.parametrize("kind", ["party", 7, None, [], {}])
+def test_an_event_of_another_type_is_refused(kind: object) -> None:
+    """A later version may have more of them."""
+    with pytest.raises(DataError, match="unknown type"):
+        read_event(json.dumps({"schema": 1, "type": kind}))
+
+
+HEAD = {
+    "schema": 1,
+    "event_id": f"{EPOCH}-7",
+    "epoch": EPOCH,
+    "seq": 7,
+    "ts": "2026-11-20T10:00:00.123Z",
+    "ts_source": "ledger",
+    "start": "2026-11-20T09:45:00.000Z",
+    "end": "2026-11-20T10:00:00.000Z",
+    "replayed": False,
+}
+START, END = (
+    datetime.datetime(2026, 11, 20, 9, 45, tzinfo=UTC),
+    datetime.datetime(2026, 11, 20, 10, tzinfo=UTC),
+)
+
+
+def test_the_bucket_is_as_documented() -> None:
+    """Names and forms that scripts outside rely on."""
+    figures = Quality(900, 450, 9000, 20, 1, 0, 2, 0, 60)
+    message = BucketMessage(
+        EPOCH, 7, MOMENT, "ledger", 900, START, END, "Europe/Berlin", 5, 2, figures
+    )
+
+    assert {
+        **HEAD,
+        "type": "bucket",
+        "period": 900,
+        "tz": "Europe/Berlin",
+        "in": 5,
+        "out": 2,
+        "coverage": 0.5,
+        "quality": {
+            "rate": "low",
+            "camera": "covered",
+            "doubts": ["coverage", "rate", "born_past", "camera"],
+            "seconds": 900,
+            "counted_s": 450,
+            "pictures": 9000,
+            "people": 20,
+            "fast": 1,
+            "dwelled": 0,
+            "born_past": 2,
+            "undecided": 0,
+            "covered_s": 60,
+            "dark_s": 0.0,
+            "frozen_s": 0.0,
+        },
+    } == json.loads(message.to_json())
+
+
+def test_the_gap_is_as_documented() -> None:
+    """Names and forms that scripts outside rely on."""
+    message = GapMessage(EPOCH, 7, MOMENT, "ledger", START, END, "off")
+
+    assert {**HEAD, "type": "gap", "reason": "off"} == json.loads(message.to_json())
 
 
 def test_the_state_is_as_documented() -> None:

@@ -10,7 +10,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,9 +21,18 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from edge.config import MqttConfig
-from edge.contract.messages import Ack, HealthSnapshot, Topics
+from edge.contract.messages import (
+    Ack,
+    BucketMessage,
+    CrossingMessage,
+    GapMessage,
+    HealthSnapshot,
+    Topics,
+)
+from edge.contract.quality import Quality
 from edge.errors import CallError
 from edge.ledger import Ledger
+from edge.periods import quarter_of
 from edge.publisher import Publisher, Rhythm
 from edge.types import Crossing, Direction
 from tests.brokers import Broker, Listener, Mosquitto, make_broker, retained, wait_until
@@ -81,13 +90,18 @@ def config(broker: Broker, **settings) -> MqttConfig:
 
 
 def publishing(
-    broker: Broker, ledger: Ledger, health: HealthSnapshot = HEALTH, **settings
+    broker: Broker,
+    ledger: Ledger,
+    health: HealthSnapshot = HEALTH,
+    quality: Callable[[], dict[str, object]] = dict,
+    **settings,
 ) -> Publisher:
     return Publisher(
         "door",
         config(broker, **settings),
         ledger,
         status=lambda: health,
+        quality=quality,
         clock=lambda: NOON,
         rhythm=QUICK,
     )
@@ -126,6 +140,37 @@ def test_one_event_a_crossing_and_the_state_after_each(broker: Broker, ledger: L
     assert replace(HEALTH, outbox=0) == world.health()
 
 
+def test_buckets_and_gaps_are_sent_as_crossings_are(broker: Broker, ledger: Ledger) -> None:
+    """In the order of their seq, with what the ledger has of them; an acknowledgement frees all."""
+    later = NOON + datetime.timedelta(minutes=50)
+    ledger.turn(quarter_of(NOON), NOON, "off")
+    ledger.keep(quarter_of(NOON), Quality(counted_s=450, people=3, fast=1))
+    with Listener(broker.url) as world, publishing(broker, ledger) as publisher:
+        wait_until(lambda: world.state() and world.health(), "it is connected")
+        count(ledger, 2)
+        ledger.turn(quarter_of(later), later, "off")
+        count(ledger, 1)
+        publisher.wake()
+        wait_until(lambda: ledger.backlog() == 0, "the outbox is empty")
+        publisher.drain(5)
+    events = world.events()
+    bucket, gap = events[2], events[3]
+
+    assert [CrossingMessage, CrossingMessage, BucketMessage, GapMessage, CrossingMessage] == [
+        type(event) for event in events
+    ]
+    assert [1, 2, 3, 4, 5] == world.seqs()
+    assert (900, NOON, 2, 0, 0.5) == (
+        bucket.period,
+        bucket.start,
+        bucket.in_count,
+        bucket.out_count,
+        bucket.quality.coverage,
+    )
+    assert (bucket.end, quarter_of(later).start, "off") == (gap.start, gap.end, gap.reason)
+    assert [False] * 5 == [event.replayed for event in events]
+
+
 def test_a_newcomer_is_told_the_counts_but_no_old_event(broker: Broker, ledger: Ledger) -> None:
     """State and availability are retained, also after a clean end; events are not."""
     count(ledger, 2)
@@ -150,6 +195,28 @@ def test_a_camera_that_is_silent_shows(broker: Broker, ledger: Ledger) -> None:
         wait_until(world.state, "a state")
 
     assert {**WELL, "counting": False} == world.state().quality
+
+
+def test_the_state_is_told_again_when_doubts_come_and_not_with_every_figure(
+    broker: Broker, ledger: Ledger
+) -> None:
+    """What the meter says is in the state; a figure that moves waits for a word that does."""
+    told: dict[str, object] = {"camera": "ok", "doubts": [], "coverage": 1.0}
+    with (
+        Listener(broker.url) as world,
+        publishing(broker, ledger, quality=lambda: dict(told)) as publisher,
+    ):
+        wait_until(world.state, "the first state")
+        for n in range(4):
+            before = len(world.payloads("health"))
+            told["coverage"] = 1.0 - n / 100
+            wait_until(lambda: len(world.payloads("health")) > before, "another look")  # noqa: B023
+        told.update(camera="covered", doubts=["camera"])
+        publisher.wake(health=True)
+        wait_until(lambda: world.state().quality["doubts"], "the doubt")
+
+    assert 2 == len(world.payloads("state"))
+    assert {**WELL, **told} == world.state().quality
 
 
 def test_a_broker_that_comes_late_is_told_everything(

@@ -12,7 +12,15 @@ from pathlib import Path
 import pytest
 
 from edge.access import Access
-from edge.contract.messages import CrossingMessage, LineCount, StateMessage, Topics
+from edge.contract.messages import (
+    BucketMessage,
+    CrossingMessage,
+    GapMessage,
+    LineCount,
+    StateMessage,
+    Topics,
+)
+from edge.contract.quality import Quality
 from edge.errors import BrokerError, CallError
 from edge.mqtt import Connection, Delivered
 from edge.watch import watch
@@ -31,10 +39,10 @@ def broker(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Broker]:
     broker.stop()
 
 
-def state(seq: int, *, counting: bool = True) -> str:
+def state(seq: int, *, counting: bool = True, **quality: object) -> str:
     lines = {"L1": LineCount(seq, 1)}
     return StateMessage(
-        seq, 1, 5, 0, seq - 1, lines, EPOCH, seq, NOON, {"counting": counting}
+        seq, 1, 5, 0, seq - 1, lines, EPOCH, seq, NOON, {"counting": counting, **quality}
     ).to_json()
 
 
@@ -74,6 +82,31 @@ def test_once_tells_what_is_retained_and_ends(broker: Broker) -> None:
     ] == sorted(out.getvalue().splitlines())
 
 
+@pytest.mark.parametrize(
+    ("quality", "said"),
+    [
+        ({"camera": "ok", "detector": "ok", "disk": "ok", "clock": "ok", "doubts": []}, ""),
+        ({"doubts": ["rate", "dwelling"]}, "   (in doubt: rate, dwelling)"),
+        ({"camera": "dark", "doubts": ["camera"]}, "   (camera: dark)   (in doubt: camera)"),
+        (
+            {"detector": "fallback", "disk": "full", "clock": "unset"},
+            "   (detector: fallback)   (disk: full)   (clock: unset)",
+        ),
+        ({"doubts": "\x1b[2J", "camera": {}}, "   (camera: {})"),
+    ],
+    ids=["well", "doubts", "camera", "the rest", "of strangers"],
+)
+def test_what_speaks_against_the_counts_is_said(
+    broker: Broker, quality: dict[str, object], said: str
+) -> None:
+    """Doubts and all that is not `ok`, behind the counts; nothing where all is well."""
+    say(broker.url, (DOOR.state, state(7, **quality), True))
+    out = io.StringIO()
+    watch(broker.url, True, False, out)
+
+    assert f"door         in 7  out 1  inside 6   (today 5 in, 0 out){said}\n" == out.getvalue()
+
+
 def test_once_of_a_silent_broker_is_empty(broker: Broker) -> None:
     """Nothing retained, nothing told, no error."""
     out = io.StringIO()
@@ -107,6 +140,31 @@ def test_live_lines_follow_and_survive_the_broker(broker: Broker) -> None:
     ]
     assert (2, "entrance") == (told[1]["payload"]["seq"], told[1]["payload"]["line"])
     assert ("no json", "online") == (told[2]["payload"], told[3]["payload"])
+
+
+def test_buckets_and_gaps_read_as_sentences(broker: Broker) -> None:
+    """What was counted when, how much of it was covered, what is in doubt; or that nobody was."""
+    out, stop = io.StringIO(), threading.Event()
+    watching = threading.Thread(
+        target=watch, args=(broker.url, False, False, out), kwargs={"stop": stop}
+    )
+    say(broker.url, (DOOR.availability, "online", True))
+    watching.start()
+    wait_until(out.getvalue, "what is retained")
+    end = NOON + datetime.timedelta(minutes=15)
+    figures = Quality(900, 450, 5000)
+    bucket = BucketMessage(EPOCH, 7, NOON, "ledger", 900, NOON, end, "UTC", 3, 2, figures)
+    gap = GapMessage(EPOCH, 8, NOON, "ledger", NOON, end, "off", replayed=True)
+    say(broker.url, (DOOR.event, bucket.to_json(), False), (DOOR.event, gap.to_json(), False))
+    wait_until(lambda: len(out.getvalue().splitlines()) == 3, "both are told")
+    stop.set()
+    watching.join(5)
+    span = "door         2026-11-20T12:00:00.000Z to 2026-11-20T12:15:00.000Z"
+
+    assert [
+        f"{span}  in 3  out 2   coverage 0.50   (in doubt: coverage)",
+        f"{span}  nobody was counted: off   (late)",
+    ] == out.getvalue().splitlines()[1:]
 
 
 def test_a_crossing_reads_as_a_sentence(broker: Broker) -> None:

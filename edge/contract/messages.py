@@ -2,7 +2,7 @@
 
     headcount/<device>/availability   retained, last will   online | offline
     headcount/<device>/state          retained              StateMessage
-    headcount/<device>/event          not retained          CrossingMessage
+    headcount/<device>/event          not retained          Crossing-, Bucket-, GapMessage
     headcount/<device>/health         retained              HealthSnapshot
     headcount/ack/<store>/<device>    retained              Ack
 
@@ -15,18 +15,18 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
 from typing import Any, ClassVar, TypeVar
 
+from edge.contract.quality import OK, Quality
 from edge.errors import ConfigError, DataError
 
 SCHEMA = 1
 BASE = "headcount"
 ONLINE = "online"
 OFFLINE = "offline"
-OK = "ok"
 FALLBACK = "fallback"
 FULL = "full"
 UNSET = "unset"
@@ -87,7 +87,7 @@ class Topics:
 
     @property
     def event(self) -> str:
-        """One message a crossing."""
+        """One message a crossing, a bucket or a gap."""
         return f"{BASE}/{self.device}/event"
 
     @property
@@ -121,12 +121,14 @@ class LineCount:
 
 @dataclass(frozen=True, slots=True)
 class StateMessage:
-    """The counts at `ts`. Totals never fall within an epoch; `seq` is the last crossing's.
+    """The counts at `ts`. Totals never fall within an epoch; `seq` is the last event's.
 
     `quality` says how far the counts can be trusted: `counting` is whether pictures come in,
     `detector` is `ok`, or `fallback` while another device stands in for the stick; `disk` is `ok`,
     or `full` where only what is kept for that is left; `clock` is `ok`, or `unset`, when "today"
-    is what was counted since the machine was switched on.
+    is what was counted since the machine was switched on. `camera` is `ok`, `covered`, `dark` or
+    `frozen` now; all else is of the current quarter of an hour, as `edge.contract.quality` has it,
+    of which `doubts` are the sum: why its count may be wrong, empty where nothing speaks for that.
     """
 
     in_total: int
@@ -138,7 +140,7 @@ class StateMessage:
     epoch: str  # 32 hex digits
     seq: int
     ts: datetime
-    quality: Mapping[str, bool | str] = field(default_factory=dict)
+    quality: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> str:
         """The payload."""
@@ -244,8 +246,7 @@ class CrossingMessage:
 
     @classmethod
     def _read(cls, data: Mapping[str, Any]) -> CrossingMessage:
-        if data["type"] != cls.TYPE:
-            raise ValueError(f"unknown type {data['type']!r}")
+        _check_type(data, cls.TYPE)
         if data["direction"] not in ("in", "out"):
             raise ValueError(f"unknown direction {data['direction']!r}")
         return cls(
@@ -264,10 +265,164 @@ class CrossingMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class BucketMessage:
+    """What was counted in a quarter of an hour or in an hour on the site's wall, which is over.
+
+    `in_count` and `out_count` are the crossings of that time over all lines. One that was decided
+    too late for its own bucket is in the next, so that buckets of one period add up to the
+    totals. Of a time in which the device was off for a while `quality` has a coverage below 1.
+    `ts`, `ts_source` and `replayed` are of the sending, as in a crossing.
+    """
+
+    TYPE: ClassVar[str] = "bucket"
+
+    epoch: str  # 32 hex digits
+    seq: int
+    ts: datetime
+    ts_source: str
+    period: int  # 900 or 3600, seconds; an hour that the clock's change cuts is shorter
+    start: datetime
+    end: datetime  # the first moment after it
+    tz: str  # of the wall: "Europe/Berlin", or "+01:00" where the machine's own is used
+    in_count: int
+    out_count: int
+    quality: Quality
+    replayed: bool = False
+
+    @property
+    def event_id(self) -> str:
+        """The same for every sending of this bucket, and for no other event."""
+        return f"{self.epoch}-{self.seq}"
+
+    def to_json(self) -> str:
+        """The payload."""
+        quality = self.quality.to_json()
+        return _dump(
+            type=self.TYPE,
+            event_id=self.event_id,
+            epoch=self.epoch,
+            seq=self.seq,
+            ts=format_utc(self.ts),
+            ts_source=self.ts_source,
+            period=self.period,
+            start=format_utc(self.start),
+            end=format_utc(self.end),
+            tz=self.tz,
+            **{"in": self.in_count, "out": self.out_count},
+            coverage=quality.pop("coverage"),
+            quality=quality,
+            replayed=self.replayed,
+        )
+
+    @classmethod
+    def from_json(cls, payload: str | bytes) -> BucketMessage:
+        """Read a payload.
+
+        Raises:
+            DataError: not a bucket of this schema.
+        """
+        return _load("event", payload, cls._read)
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> BucketMessage:
+        _check_type(data, cls.TYPE)
+        return cls(
+            epoch=_text(data["epoch"]),
+            seq=_count(data["seq"]),
+            ts=parse_utc(data["ts"]),
+            ts_source=_text(data["ts_source"]),
+            period=_count(data["period"]),
+            start=parse_utc(data["start"]),
+            end=parse_utc(data["end"]),
+            tz=_text(data["tz"]),
+            in_count=_count(data["in"]),
+            out_count=_count(data["out"]),
+            quality=Quality.from_json(data["quality"]),
+            replayed=bool(data["replayed"]),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class GapMessage:
+    """Whole quarters of which nothing is known: nobody was counted, which is not zero.
+
+    `reason` is `off`: the device, the service or the camera was; or `clock`: the clock was put
+    ahead, or the machine slept.
+    """
+
+    TYPE: ClassVar[str] = "gap"
+
+    epoch: str  # 32 hex digits
+    seq: int
+    ts: datetime
+    ts_source: str
+    start: datetime
+    end: datetime  # the first moment after it
+    reason: str
+    replayed: bool = False
+
+    @property
+    def event_id(self) -> str:
+        """The same for every sending of this gap, and for no other event."""
+        return f"{self.epoch}-{self.seq}"
+
+    def to_json(self) -> str:
+        """The payload."""
+        return _dump(
+            type=self.TYPE,
+            event_id=self.event_id,
+            epoch=self.epoch,
+            seq=self.seq,
+            ts=format_utc(self.ts),
+            ts_source=self.ts_source,
+            start=format_utc(self.start),
+            end=format_utc(self.end),
+            reason=self.reason,
+            replayed=self.replayed,
+        )
+
+    @classmethod
+    def from_json(cls, payload: str | bytes) -> GapMessage:
+        """Read a payload.
+
+        Raises:
+            DataError: not a gap of this schema.
+        """
+        return _load("event", payload, cls._read)
+
+    @classmethod
+    def _read(cls, data: Mapping[str, Any]) -> GapMessage:
+        _check_type(data, cls.TYPE)
+        return cls(
+            epoch=_text(data["epoch"]),
+            seq=_count(data["seq"]),
+            ts=parse_utc(data["ts"]),
+            ts_source=_text(data["ts_source"]),
+            start=parse_utc(data["start"]),
+            end=parse_utc(data["end"]),
+            reason=_text(data["reason"]),
+            replayed=bool(data["replayed"]),
+        )
+
+
+EventMessage = CrossingMessage | BucketMessage | GapMessage
+
+
+def read_event(payload: str | bytes) -> EventMessage:
+    """Read what came on `/event`, of whichever type.
+
+    Raises:
+        DataError: not an event of this schema.
+    """
+    kinds = {kind.TYPE: kind._read for kind in (CrossingMessage, BucketMessage, GapMessage)}
+    return _load("event", payload, lambda data: kinds[_known(data["type"], kinds)](data))
+
+
+@dataclass(frozen=True, slots=True)
 class HealthSnapshot:
     """How the device feels. None is "not known here", never zero.
 
-    `throttled` names what the board reports (empty: all well), `outbox` counts the crossings
+    `throttled` names what the board reports (empty: all well), `outbox` counts the events
     that wait for delivery, `versions` maps a package to its version, `detector` is as in the
     state's quality.
     """
@@ -321,7 +476,7 @@ class HealthSnapshot:
 
 @dataclass(frozen=True, slots=True)
 class Ack:
-    """A store's word: all crossings of `epoch` up to `seq` are on its disk."""
+    """A store's word: all events of `epoch` up to `seq` are on its disk."""
 
     epoch: str
     seq: int
@@ -353,6 +508,16 @@ def _load(what: str, payload: str | bytes, read: Callable[[Mapping[str, Any]], T
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{what} message cannot be read: {reason}") from error
+
+
+def _check_type(data: Mapping[str, Any], expected: str) -> None:
+    _known(data["type"], (expected,))
+
+
+def _known(kind: object, kinds: Container[str]) -> str:
+    if not isinstance(kind, str) or kind not in kinds:
+        raise ValueError(f"unknown type {kind!r}")
+    return kind
 
 
 def _count(value: object) -> int:

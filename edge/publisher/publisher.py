@@ -6,9 +6,10 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from edge.access import Access, can_all_read
 from edge.config import MqttConfig
@@ -34,6 +35,7 @@ class Publisher:
         ledger: Ledger,
         *,
         status: Callable[[], HealthSnapshot],
+        quality: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         rhythm: Rhythm | None = None,
     ) -> None:
@@ -44,6 +46,7 @@ class Publisher:
             config: the broker and the stores.
             ledger: where the counts are; it stays open until this has ended.
             status: gives a snapshot for `/health`, every few seconds.
+            quality: gives what the state tells of the quality of the counts now.
             clock: gives the wall clock, with a time zone.
             rhythm: how long to wait for what.
 
@@ -58,6 +61,7 @@ class Publisher:
         self._topics = Topics(device)
         self._ledger = ledger
         self._status = status
+        self._quality = quality
         self._clock = clock
         self._rhythm = rhythm or Rhythm()
         self._jitter = random.Random(device)
@@ -120,7 +124,7 @@ class Publisher:
             try:
                 self._connect_and_serve()
             except HeadcountError as error:
-                self._tell(f"{error}; counting goes on, crossings wait in the ledger")
+                self._tell(f"{error}; counting goes on, events wait in the ledger")
             else:
                 return
             if time.monotonic() - begun > longest:
@@ -157,7 +161,7 @@ class Publisher:
         self._version, self._told = connection.version, ""
         waiting = self._ledger.backlog()
         _log.info(
-            "broker %s: connected with MQTT %s, %d crossings wait for it",
+            "broker %s: connected with MQTT %s, %d events wait for it",
             access,
             connection.version,
             waiting,
@@ -178,6 +182,7 @@ class Publisher:
             self._ledger,
             self._sent,
             status=self._status,
+            quality=self._quality,
             news=self._news,
             clock=self._clock,
             rhythm=self._rhythm,

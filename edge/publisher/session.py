@@ -13,36 +13,46 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
+from typing import Any
 
 from edge.clock import is_set
 from edge.contract.messages import (
     FULL,
     OFFLINE,
-    OK,
     ONLINE,
     UNSET,
     Ack,
+    BucketMessage,
     CrossingMessage,
+    EventMessage,
+    GapMessage,
     HealthSnapshot,
     LineCount,
     StateMessage,
     Topics,
 )
+from edge.contract.quality import OK
 from edge.errors import BrokerError, DataError
-from edge.ledger import Ledger, OutboxRow
+from edge.ledger import BucketRow, EventRow, GapRow, Ledger, OutboxRow
 from edge.mqtt import Connection, Delivered, Event, Lost, Message, Subscribed
 from edge.types import CountState
 
-WINDOW = 100  # crossings sent and not yet acknowledged
+WINDOW = 100  # events sent and not yet acknowledged
 CAMERA_SILENT_S = 5.0  # no picture for so long: nobody is counted now
 
-Quality = Mapping[str, bool | str]
+Quality = Mapping[str, Any]
 
 _POLL_S = 0.25  # without being woken
 _GOODBYE_S = 1.0
 _NO_ROW = 0
+
+_KINDS: dict[type[EventRow], type[EventMessage]] = {
+    OutboxRow: CrossingMessage,
+    BucketRow: BucketMessage,
+    GapRow: GapMessage,
+}
 
 _log = logging.getLogger(__name__)
 
@@ -69,6 +79,7 @@ class Session:
         sent_up_to: dict[str, int],
         *,
         status: Callable[[], HealthSnapshot],
+        quality: Callable[[], Quality],
         news: threading.Event,
         clock: Callable[[], datetime],
         rhythm: Rhythm,
@@ -78,10 +89,11 @@ class Session:
         self._ledger = ledger
         self._sent_up_to = sent_up_to  # epoch -> seq, over all sessions
         self._status, self._clock, self._rhythm = status, clock, rhythm
+        self._measure = quality
         self._words: dict[str, dict[str, int]] = {topics.ack(name): {} for name in stores}
         self._ready = not stores
         self._in_flight: dict[int, int] = {}  # mid -> id of the row, or _NO_ROW
-        self._sent: deque[OutboxRow] = deque()
+        self._sent: deque[EventRow] = deque()
         self._cursor = 0  # id of the row sent last
         self._late = ledger.state(clock())  # what is in it was recorded before this session
         self._highest = 0  # id of the latest row ever sent in this session
@@ -109,7 +121,7 @@ class Session:
         self._free()
         self._go_back_on_silence()
         self._send_retained()
-        self._send_crossings()
+        self._send_events()
 
     def drained(self) -> bool:
         """Whether the broker has all there is."""
@@ -158,7 +170,7 @@ class Session:
             return
         if topic not in self._words or ack.seq > self._sent_up_to.get(ack.epoch, 0):
             _log.warning(
-                "%s: ignored: crossing %d of epoch %s was never sent; has another device this id?",
+                "%s: ignored: event %d of epoch %s was never sent; has another device this id?",
                 topic,
                 ack.seq,
                 ack.epoch,
@@ -204,10 +216,12 @@ class Session:
             self._quality = self._judge(health)
             self._publish(self._topics.health, health.to_json(), retain=True)
         now = self._clock()
-        current = self._ledger.state(now), self._quality
+        state = self._ledger.state(now)
+        current = state, _words(self._quality)
         if current != self._published and self._room():
             self._published = current
-            self._publish(self._topics.state, _state_message(*current, now).to_json(), retain=True)
+            message = _state_message(state, self._quality, now)
+            self._publish(self._topics.state, message.to_json(), retain=True)
 
     def _judge(self, health: HealthSnapshot) -> Quality:
         age = health.camera_age_s
@@ -216,16 +230,17 @@ class Session:
             "detector": health.detector,
             "disk": FULL if self._ledger.disk_full else OK,
             "clock": OK if is_set(self._clock()) else UNSET,
+            **self._measure(),
         }
 
-    def _send_crossings(self) -> None:
+    def _send_events(self) -> None:
         room = min(WINDOW - len(self._sent), self._room())
         if not self._ready or room <= 0:
             return
         for row in self._ledger.pending(room, after=self._cursor):
             fresh = row.epoch == self._late.epoch and row.seq > self._late.seq
             fresh = fresh and row.id > self._highest
-            message = _crossing_message(row, replayed=not fresh)
+            message = _event_message(row, replayed=not fresh)
             self._publish(self._topics.event, message.to_json(), row=row.id)
             self._sent.append(row)
             self._cursor = row.id
@@ -240,6 +255,15 @@ class Session:
     ) -> None:
         mid = self._connection.publish(topic, payload, retain=retain)
         self._in_flight[mid] = row
+
+
+def _words(quality: Quality) -> Quality:
+    """What is news where it changes; figures are told with them, and do not change alone."""
+    return {name: value for name, value in quality.items() if not _is_figure(value)}
+
+
+def _is_figure(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _state_message(state: CountState, quality: Quality, now: datetime) -> StateMessage:
@@ -259,17 +283,7 @@ def _state_message(state: CountState, quality: Quality, now: datetime) -> StateM
     )
 
 
-def _crossing_message(row: OutboxRow, *, replayed: bool) -> CrossingMessage:
-    return CrossingMessage(
-        epoch=row.epoch,
-        seq=row.seq,
-        ts=row.ts,
-        ts_source=row.ts_source,
-        line=row.line,
-        direction=row.direction,
-        in_total=row.in_total,
-        out_total=row.out_total,
-        track_s=row.track_s,
-        confidence=row.confidence,
-        replayed=replayed,
-    )
+def _event_message(row: EventRow, *, replayed: bool) -> EventMessage:
+    """The row in the words of the contract, which has each field under the row's name."""
+    values = {each.name: getattr(row, each.name) for each in fields(row) if each.name != "id"}
+    return _KINDS[type(row)](**values, replayed=replayed)

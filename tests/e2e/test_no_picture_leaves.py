@@ -11,13 +11,13 @@ import importlib.metadata
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from edge.contract.messages import CrossingMessage, HealthSnapshot, StateMessage, Topics
+from edge.contract.messages import EventMessage, HealthSnapshot, StateMessage, Topics, read_event
 from edge.errors import DataError
 from tests.brokers import Mosquitto, wait_until
 from tests.doors import Door
@@ -140,13 +140,13 @@ def _is_documented(packet: Packet, topics: Topics) -> bool:
     """Whether a message is one of the four, and its payload what belongs there and no more."""
     if packet.topic == topics.availability:
         return packet.payload in (b"online", b"offline")
-    forms: dict[str, type[StateMessage | CrossingMessage | HealthSnapshot]] = {
-        topics.state: StateMessage,
-        topics.event: CrossingMessage,
-        topics.health: HealthSnapshot,
+    forms: dict[str, Callable[[bytes], StateMessage | EventMessage | HealthSnapshot]] = {
+        topics.state: StateMessage.from_json,
+        topics.event: read_event,
+        topics.health: HealthSnapshot.from_json,
     }
     try:
-        return forms[packet.topic].from_json(packet.payload).to_json().encode() == packet.payload
+        return forms[packet.topic](packet.payload).to_json().encode() == packet.payload
     except (KeyError, DataError):
         return False
 

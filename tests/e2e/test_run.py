@@ -83,14 +83,14 @@ def test_a_recording_is_counted_into_the_broker(
         process = door(broker.url).start()
         said, _ = process.communicate(timeout=60)
         wait_until(lambda: listener.payloads("availability")[-1:] == [b"offline"], "it is offline")
-        events = listener.crossings()
+        events, seqs = listener.crossings(), listener.seqs()
         state = StateMessage.from_json(listener.payloads("state")[-1])
         health = listener.payloads("health")
     truth = truth_of(scene_video)
 
     assert 0 == process.returncode, said
     assert sorted(truth) == sorted(event.direction for event in events)
-    assert list(range(1, len(truth) + 1)) == [event.seq for event in events]
+    assert list(range(1, len(seqs) + 1)) == seqs
     assert (truth.count("in"), truth.count("out")) == (state.in_total, state.out_total)
     assert [b"online", b"offline"] == listener.payloads("availability")
     assert {"frame"} == {event.ts_source for event in events}
@@ -114,7 +114,7 @@ def test_totals_go_on_after_kill_9(broker: Broker, door: Callable[[str], Door]) 
 
     assert 0 == second.returncode, said
     assert before.epoch == after.epoch
-    assert after.seq == before.seq + 1
+    assert after.seq > before.seq
     assert after.in_total + after.out_total == before.in_total + before.out_total + 1
 
 
@@ -133,10 +133,11 @@ def test_mosquitto_sub_sees_what_the_readme_promises(
         listener.terminate()
         lines = listener.communicate()[0].splitlines()
     topics = [line.partition(" ")[0] for line in lines]
+    crossings = [line for line in lines if '"type":"crossing"' in line]
 
     assert "headcount/door/availability online" in lines
     assert "headcount/door/state" in topics
-    assert len(truth_of(scene_video)) == topics.count("headcount/door/event")
+    assert len(truth_of(scene_video)) == len(crossings) <= topics.count("headcount/door/event")
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -173,7 +174,7 @@ def test_counting_goes_on_without_a_broker(
         made.start().communicate(timeout=60)
         wait_until(lambda: len(listener.crossings()) >= len(truth), "all are delivered")
 
-    assert list(range(1, len(truth) + 1)) == [e.seq for e in listener.crossings()][: len(truth)]
+    assert list(range(1, len(listener.seqs()) + 1)) == listener.seqs()
 
 
 def test_an_unsigned_bundle_is_refused_by_the_service(

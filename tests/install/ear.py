@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 import paho.mqtt.client as paho
 
-from edge.contract.messages import CrossingMessage, StateMessage
+from edge.contract.messages import CrossingMessage, EventMessage, StateMessage, read_event
 from tests.brokers import wait_until
 from tests.conftest import ROOT
 from tests.install.container import Machine
@@ -69,7 +69,15 @@ class Ear:
 
     def crossings(self, since: float = 0.0) -> list[CrossingMessage]:
         """The crossings that were told."""
-        return [CrossingMessage.from_json(h.payload.encode()) for h in self.said("event", since)]
+        return [event for event in self.events(since) if isinstance(event, CrossingMessage)]
+
+    def events(self, since: float = 0.0) -> list[EventMessage]:
+        """The crossings, buckets and gaps that were told."""
+        return [read_event(h.payload.encode()) for h in self.said("event", since)]
+
+    def seqs(self) -> list[int]:
+        """Of all events that were told."""
+        return [event.seq for event in self.events()]
 
     def hears_crossings(self, number: int, since: float, seconds: float = 90.0) -> None:
         """Wait until so many were told since a moment."""

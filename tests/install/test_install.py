@@ -83,7 +83,7 @@ def goes_on(ear: Ear, since: float) -> None:
     """Since a moment: crossings are told, one after the other, in the epoch of before."""
     ear.hears_crossings(2, since)
     states = ear.states()
-    seqs = [crossing.seq for crossing in ear.crossings()]
+    seqs = ear.seqs()
 
     assert 1 == len({state.epoch for state in states})
     assert list(range(seqs[0], seqs[-1] + 1)) == sorted(set(seqs))
