@@ -9,14 +9,18 @@
 #                    (DEBIAN_SUITE=bookworm|trixie)
 # TORCH=yes|no installs PyTorch for the training half or leaves it and its tests out;
 #              by default it is installed where a build without CUDA is offered
+# WORKERS=4    processes that `make test` and `make proofs` share the tests among; one a core, at most 8
 
 PYTHON ?= python3
 SECONDS ?= 60
 SEED ?= 1
 TORCH ?= auto
+WORKERS ?= auto
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# The tests of a file stay in one process, as they share what it made.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 TORCH_VERSION = $(shell grep '^torch==' constraints.txt)
 
 .PHONY: demo test check proofs ncs-tools test-ncs test-arm64 test-install clean
@@ -25,7 +29,7 @@ demo: .venv/demo.done
 	@$(BIN)/headcount demo --seconds $(SECONDS) --seed $(SEED)
 
 test: .venv/test-$(TORCH).done
-	$(BIN)/python -m pytest -m "not proof and not arm64 and not install"
+	$(PYTEST) -m "not proof and not arm64 and not install"
 
 check: .venv/test-$(TORCH).done
 	$(BIN)/ruff format --check .
@@ -34,7 +38,7 @@ check: .venv/test-$(TORCH).done
 	$(BIN)/lint-imports
 
 proofs: .venv/test-$(TORCH).done
-	$(BIN)/python -m pytest -m proof --timeout 3600
+	$(PYTEST) -m proof --timeout 3600
 
 ncs-tools: | $(BIN)/python
 	@$(BIN)/python -m training.ncs.tools
