@@ -9,14 +9,20 @@
 #                    (DEBIAN_SUITE=bookworm|trixie)
 # TORCH=yes|no installs PyTorch for the training half or leaves it and its tests out;
 #              by default it is installed where a build without CUDA is offered
+# WORKERS=4    processes among which `make test` and `make proofs` share the tests; by default one for
+#              each core, at most 8; with 0 they run one after the other
 
 PYTHON ?= python3
 SECONDS ?= 60
 SEED ?= 1
 TORCH ?= auto
+WORKERS ?= auto
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+# The tests of a file stay in one process, as they share what it made. One that takes its process
+# along has failed; with another process in its place pytest-xdist 3.8 would wait for ever.
+PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0
 TORCH_VERSION = $(shell grep '^torch==' constraints.txt)
 
 .PHONY: demo test check proofs ncs-tools test-ncs test-arm64 test-install clean
@@ -25,7 +31,7 @@ demo: .venv/demo.done
 	@$(BIN)/headcount demo --seconds $(SECONDS) --seed $(SEED)
 
 test: .venv/test-$(TORCH).done
-	$(BIN)/python -m pytest -m "not proof and not arm64 and not install"
+	$(PYTEST) -m "not proof and not arm64 and not install"
 
 check: .venv/test-$(TORCH).done
 	$(BIN)/ruff format --check .
@@ -34,7 +40,7 @@ check: .venv/test-$(TORCH).done
 	$(BIN)/lint-imports
 
 proofs: .venv/test-$(TORCH).done
-	$(BIN)/python -m pytest -m proof --timeout 3600
+	$(PYTEST) -m proof --timeout 3600
 
 ncs-tools: | $(BIN)/python
 	@$(BIN)/python -m training.ncs.tools

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
 import shutil
@@ -25,6 +27,11 @@ from edge.contract.messages import (
 )
 
 DEADLINE_S = 10.0
+# Below those that the system gives to who asks for any: nobody gets one of them between a test's
+# asking and its use. Each process of a test run begins at another.
+_PORTS = itertools.cycle(range(20000, 30000))
+for _ in range(os.getpid() * 50 % 10000):
+    next(_PORTS)
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = DEADLINE_S) -> None:
@@ -38,9 +45,11 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = DEAD
 
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("the ports have no end")
 
 
 class Mosquitto:

@@ -1,4 +1,9 @@
-"""What all tests share: the data folder, the command line as a process, small videos."""
+"""What all tests share: the data folder, the command line as a process, small videos.
+
+The tests run in one process, or in several beside each other (`-n`): what they take of the machine,
+ports, names, folders, is their process's own.
+"""
+# ruff: noqa: E402 - the share of the cores first: it is read where a library is loaded
 
 from __future__ import annotations
 
@@ -11,6 +16,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+# Of pytest-xdist, when there are several processes.
+_WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+_MOST_WORKERS = 8  # more would wait for the longest file, and each has PyTorch in memory
+_CORES = len(os.sched_getaffinity(0))
+if _WORKERS > 1:
+    # PyTorch's and NumPy's threads wait for each other by turning in circles, which costs the other
+    # processes more than it saves; the commands that tests start take it over.
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(_CORES // _WORKERS, 1)))
+
 import cv2
 import pytest
 
@@ -18,6 +32,12 @@ from edge.scene import Scene
 from tests.processes import children, open_files
 
 ROOT = Path(__file__).parent.parent
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `-n auto` is: one for each core that we may use, within reason."""
+    return min(_CORES, _MOST_WORKERS)
 
 
 @pytest.fixture(scope="session")

@@ -8,9 +8,12 @@ it. Whatever is missing skips the test with its name.
 
 from __future__ import annotations
 
+import contextlib
 import ctypes.util
+import fcntl
 import shutil
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -33,13 +36,23 @@ def old_python(requirement: str) -> Path:
     interpreter = _interpreter(requirement)
     folder = KEPT / requirement.replace("==", "-")
     python = folder / "bin" / "python"
-    if (folder / "done").exists():
-        return python
-    _run([str(interpreter), "-m", "venv", "--clear", str(folder)], requirement)
-    pip = [str(python), "-m", "pip", "--disable-pip-version-check", "-q", "install"]
-    _run([*pip, "--only-binary=:all:", requirement], requirement)
-    (folder / "done").touch()
+    with _alone(folder.name):
+        if (folder / "done").exists():
+            return python
+        _run([str(interpreter), "-m", "venv", "--clear", str(folder)], requirement)
+        pip = [str(python), "-m", "pip", "--disable-pip-version-check", "-q", "install"]
+        _run([*pip, "--only-binary=:all:", requirement], requirement)
+        (folder / "done").touch()
     return python
+
+
+@contextlib.contextmanager
+def _alone(name: str) -> Iterator[None]:
+    """Keep other processes of the same test run from making the same thing."""
+    KEPT.mkdir(parents=True, exist_ok=True)
+    with (KEPT / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def myriad_compiler() -> Compiler:
@@ -48,7 +61,8 @@ def myriad_compiler() -> Compiler:
     folder = tools_folder()
     try:
         if REQUIREMENT not in _refused:
-            bring_compiler(folder)
+            with _alone(folder.name):
+                bring_compiler(folder)
         return find_compiler(folder)
     except WorldError as error:
         _refused.setdefault(REQUIREMENT, str(error))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.brokers import wait_until
+from tests.brokers import free_port, wait_until
 from tests.conftest import Outcome
 
 SSHD = Path("/usr/sbin/sshd")
@@ -62,9 +62,7 @@ def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
     for name in ("host", "mine"):
         key = ["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(folder / name)]
         subprocess.run(key, check=True)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     _write_there(folder)
     _write_here(folder, port)
     with (folder / "log").open("w") as log, _server(folder, port, log.fileno()) as server:

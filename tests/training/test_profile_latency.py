@@ -13,7 +13,7 @@ from collections.abc import Callable
 import numpy as np
 import openvino as ov
 
-from edge.errors import CallError, DetectorError
+from edge.errors import CallError, DataError, DetectorError
 from tests.training.kit import recipe
 from training.models.ssd import SSD
 from training.profile.latency import (
@@ -75,6 +75,12 @@ def test_a_budget_ends_the_rounds_but_a_few_are_always_made() -> None:
     assert 11 == len(interleave(tasks, rounds=100, clock=machine.clock, seconds=10.5))
     assert FEWEST == len(interleave(tasks, rounds=100, clock=machine.clock, seconds=0.0))
     assert FEWEST == len(interleave(tasks, rounds=1, clock=machine.clock))
+
+
+def test_a_clock_that_stands_still_is_told() -> None:
+    """Runs that take no time at all are no measurement: one line, and the way out."""
+    with pytest.raises(DataError, match="the clock stood still through every run"):
+        time_layers([POINTWISE], settings=Settings(), rounds=5, clock=lambda: 1.0)
 
 
 def test_a_timing_tells_the_middle_and_the_ends() -> None:

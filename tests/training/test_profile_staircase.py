@@ -13,7 +13,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.errors import CallError, DataError
+from edge.errors import CallError
 from training.profile.latency import summarise
 from training.profile.shapes import Shape
 from training.profile.staircase import Staircase, Step, find_step, staircase, window, with_channels
@@ -140,10 +140,9 @@ def test_times_must_fit_the_counts() -> None:
             Staircase(SHAPE, "cout", counts, times, times, times)
 
 
-def test_a_clock_that_stands_still_is_told() -> None:
-    """Times that are all 0 are no staircase: one line, and what to do."""
+def test_a_layer_that_is_lost_in_its_call_has_no_step() -> None:
+    """Times that are all 0, as a small layer's are on a busy machine: 1, and no error."""
     counts = list(range(1, 9))
-    still = Staircase.of(SHAPE, "cout", counts, summarise(np.zeros((ROUNDS, len(counts)))))
+    lost = Staircase.of(SHAPE, "cout", counts, summarise(np.zeros((ROUNDS, len(counts)))))
 
-    with pytest.raises(DataError, match="the clock stood still while it ran; profile again"):
-        find_step(still)
+    assert Step() == find_step(lost)

@@ -17,7 +17,7 @@ import numpy as np
 import openvino as ov
 from numpy.typing import NDArray
 
-from edge.errors import CallError, DetectorError
+from edge.errors import CallError, DataError, DetectorError
 from training.models.graph import convert
 from training.models.ssd import SSD
 
@@ -90,6 +90,7 @@ def measure(
     Raises:
         CallError: no such precision.
         DetectorError: a model cannot run on the device.
+        DataError: the clock stood still.
     """
     settings, names = Settings(device, precision, threads), list(models)
     each = math.ceil(rounds / compilations)
@@ -168,6 +169,10 @@ def interleave(
 
     Returns:
         Milliseconds, (rounds, runs).
+
+    Raises:
+        DataError: the clock stood still. Even a call that does nothing takes microseconds; who
+            sees none of it has a clock that moves with the system's ticks alone.
     """
     for _ in range(WARM_UP):
         for run in runs:
@@ -178,7 +183,13 @@ def interleave(
         if len(rows) >= FEWEST and clock() - begin > seconds:
             break
         rows.append([_elapsed(run, clock) for run in runs])
-    return np.array(rows).reshape(len(rows), len(runs)) * 1000
+    times = np.array(rows).reshape(len(rows), len(runs)) * 1000
+    if runs and times.max() <= 0:
+        raise DataError(
+            "the clock stood still through every run: it moves with this system's ticks alone; "
+            "measure on another, or with more threads, which go by the wall clock"
+        )
+    return times
 
 
 def summarise(times: NDArray[np.float64]) -> list[Timing]:

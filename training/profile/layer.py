@@ -59,6 +59,7 @@ def time_layers(
 
     Raises:
         DetectorError: the device cannot run one of them.
+        DataError: the clock stood still.
     """
     models = [layer_model(shape, settings.precision) for shape in (*layers, _NOTHING)]
     requests = _requests(models, settings)
