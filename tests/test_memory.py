@@ -34,13 +34,15 @@ from pathlib import Path
 from edge.assembly import build_corridor
 from edge.config import CountingConfig
 from edge.detections_file import read_detections
+from edge.quality import QualityMeter
 from edge.replay import replay
 from edge.types import Line
 recorded, kept = read_detections(Path(sys.argv[1])), []
 lines = (Line("L1", (0, 0.5), (1, 0.5), (0.5, 0.9)),)
 corridor = build_corridor(lines, CountingConfig(), 0.4, recorded.size)
 watch = lambda step: kept.append(step.sighting.frame.t)
-counted = replay(recorded.sightings(), corridor, lines, recorded.fps, watch=watch)
+meter = QualityMeter(recorded.size[0] / recorded.size[1], None, 0.0)
+counted = replay(recorded.sightings(), corridor, lines, recorded.fps, meter=meter, watch=watch)
 code = 0
 """
 
