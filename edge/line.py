@@ -31,7 +31,7 @@ class LineSettings:
         -----+------
         o--->|--->o     in                 in, when the track ends
         o--->|-->.
-        o<---|<--´      in, out            nothing, or with `u_turns` in, out
+        o<---|<--'      in, out            nothing, or with `u_turns` in, out
 
     `u_turns` not set counts them in immediate mode and not in deferred. Without them, immediate
     mode holds each crossing for `U_TURN` seconds, within which a way back undoes both.

@@ -165,8 +165,8 @@ class Person:
 
     @property
     def reach(self) -> float:
-        """No look whose middle is further from the predicted place, on either axis, is theirs."""
-        return self._reach() * self.unit + max(self.size) / 2  # a cut box hides half a person
+        """Picture heights: no look whose middle is further from the prediction, on an axis, is theirs."""
+        return self._stray() * self.unit + max(self.size) / 2  # a cut box hides half a person
 
     def centre_at(self, look: Look) -> Point:
         """Where the centre was at a look, by the size known now."""
@@ -198,7 +198,7 @@ class Person:
             distance += error**2 / variance
             apart += (error / unit) ** 2
             cost += (resize / RESIZE_SIGMA) ** 2 + math.log(variance / unit**2)
-        if (distance > GATE**2 and apart > NEAR**2) or apart > self._reach() ** 2:
+        if (distance > GATE**2 and apart > NEAR**2) or apart > self._stray() ** 2:
             return 0.0
         return max(WORTH - cost - min(distance, GATE**2), FLOOR)
 
@@ -247,8 +247,8 @@ class Person:
     def _noise(self, axis: int) -> float:
         return (JITTER * self.size[axis]) ** 2
 
-    def _reach(self) -> float:
-        """How far from the predicted place the person can be."""
+    def _stray(self) -> float:
+        """How far from the predicted place the person can be, in sizes."""
         return REACH if self._hits > 1 else NEAR + FASTEST * (self._t - self.seen_t)
 
     def _resize(self, look: Look, axis: int) -> float:

@@ -37,7 +37,7 @@ class QualityMeter:
         self._begun = begun
         self._last: float | None = None  # second of the last picture
         self._living: tuple[Track, ...] = ()
-        self._lines = Quality()  # what the lines have told, and nothing else
+        self._lines: Mapping[str, LineQuality] = {}  # as the line counter told them last
         self._rest = Quality()  # all other figures but the length
 
     @property
@@ -59,17 +59,20 @@ class QualityMeter:
             t: when that was.
         """
         self._look(step, t)
-        self._rest += Quality(counted_s=self._credit(t), pictures=1)
-        self._last = t
-        self._take_in(step.tracks, lines)
+        people, fast = self._pace.note(step.tracks)
+        self._rest += Quality(counted_s=self._credit(t), pictures=1, people=people, fast=fast)
+        self._last, self._lines, self._living = t, lines, step.tracks.active
 
     def end(self, lines: Mapping[str, LineQuality]) -> None:
         """Take in that no more pictures come: the tracks that live end here."""
-        self._take_in(TrackUpdate(ended=self._living), lines)
+        people, fast = self._pace.note(TrackUpdate(ended=self._living))
+        self._rest += Quality(people=people, fast=fast)
+        self._lines, self._living = lines, ()
 
     def reading(self, t: float) -> Quality:
         """The figures at second `t`, not before the last picture."""
-        total = self._rest + self._lines + Quality(counted_s=self._credit(t))
+        lines = sum((_of_line(line) for line in self._lines.values()), Quality())
+        total = self._rest + lines + Quality(counted_s=self._credit(t))
         return replace(total, seconds=max(t - self._begun, 0.0))
 
     def _credit(self, t: float) -> float:
@@ -83,12 +86,6 @@ class QualityMeter:
         if state != OK:
             self._rest += _blind(state, min(t - self.last, LOOK_S))
         self._view.look(step.sighting.frame.image, t)
-
-    def _take_in(self, tracks: TrackUpdate, lines: Mapping[str, LineQuality]) -> None:
-        people, fast = self._pace.note(tracks)
-        self._rest += Quality(people=people, fast=fast)
-        self._lines = sum((_of_line(line) for line in lines.values()), Quality())
-        self._living = tracks.active
 
 
 class _Pace:

@@ -19,7 +19,7 @@ LOOK_S = 1.0  # a look costs a few milliseconds
 HOLD = 5  # looks in a row before the verdict changes: who passes close below covers it for less
 FREEZE_S = 60.0
 
-# Grey levels, 0..255; docs/quality.md has what real pictures give.
+# Grey levels, 0..255; the tests hold them against real pictures, blinded ones among them.
 BLACK = 16.0  # of the brightest hundredth of the picture
 TEXTURE = 8.0  # of the hundredth with most texture: how far a spot differs from those around it
 SAME = 1.0  # by how much a point may differ and be the same ...

@@ -18,7 +18,7 @@ import re
 from collections.abc import Callable, Container, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
-from typing import Any, ClassVar, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 from edge.contract.quality import OK, Quality
 from edge.errors import ConfigError, DataError
@@ -189,8 +189,8 @@ class StateMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class CrossingMessage:
-    """One person passed one line; the totals include this crossing.
+class _Event:
+    """What all events have in common.
 
     `ts_source` says whose wall clock `ts` is: `frame` the picture's, `ledger` that of the moment
     of writing, `unset` one that nobody had set, so that `ts` says nothing. The order is that of
@@ -198,23 +198,17 @@ class CrossingMessage:
     repeats apart.
     """
 
-    TYPE: ClassVar[str] = "crossing"
+    TYPE: ClassVar[str]
 
     epoch: str  # 32 hex digits
     seq: int
     ts: datetime
     ts_source: str
-    line: str
-    direction: str  # in | out
-    in_total: int
-    out_total: int
-    track_s: float
-    confidence: float  # 0..1
-    replayed: bool = False
+    replayed: bool = field(default=False, kw_only=True)
 
     @property
     def event_id(self) -> str:
-        """The same for every sending of this crossing, and for no other crossing."""
+        """The same for every sending of this event, and for no other event."""
         return f"{self.epoch}-{self.seq}"
 
     def to_json(self) -> str:
@@ -226,60 +220,89 @@ class CrossingMessage:
             seq=self.seq,
             ts=format_utc(self.ts),
             ts_source=self.ts_source,
-            line=self.line,
-            direction=self.direction,
-            in_total=self.in_total,
-            out_total=self.out_total,
-            track_s=round(self.track_s, 3),
-            confidence=round(self.confidence, 3),
+            **self._content(),
             replayed=self.replayed,
         )
 
     @classmethod
-    def from_json(cls, payload: str | bytes) -> CrossingMessage:
+    def from_json(cls, payload: str | bytes) -> Self:
         """Read a payload.
 
         Raises:
-            DataError: not a crossing of this schema.
+            DataError: not an event of this type and schema.
         """
         return _load("event", payload, cls._read)
 
     @classmethod
-    def _read(cls, data: Mapping[str, Any]) -> CrossingMessage:
-        _check_type(data, cls.TYPE)
-        if data["direction"] not in ("in", "out"):
-            raise ValueError(f"unknown direction {data['direction']!r}")
+    def _read(cls, data: Mapping[str, Any]) -> Self:
+        _known(data["type"], (cls.TYPE,))
         return cls(
             epoch=_text(data["epoch"]),
             seq=_count(data["seq"]),
             ts=parse_utc(data["ts"]),
             ts_source=_text(data["ts_source"]),
-            line=_text(data["line"]),
-            direction=data["direction"],
-            in_total=_count(data["in_total"]),
-            out_total=_count(data["out_total"]),
-            track_s=float(data["track_s"]),
-            confidence=float(data["confidence"]),
             replayed=bool(data["replayed"]),
+            **cls._fields(data),
         )
+
+    def _content(self) -> dict[str, object]:
+        """What is this type's own, as it travels."""
+        raise NotImplementedError
+
+    @classmethod
+    def _fields(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        """The same, read."""
+        raise NotImplementedError
 
 
 @dataclass(frozen=True, slots=True)
-class BucketMessage:
+class CrossingMessage(_Event):
+    """One person passed one line; the totals include this crossing."""
+
+    TYPE: ClassVar[str] = "crossing"
+
+    line: str
+    direction: str  # in | out
+    in_total: int
+    out_total: int
+    track_s: float
+    confidence: float  # 0..1
+
+    def _content(self) -> dict[str, object]:
+        return {
+            "line": self.line,
+            "direction": self.direction,
+            "in_total": self.in_total,
+            "out_total": self.out_total,
+            "track_s": round(self.track_s, 3),
+            "confidence": round(self.confidence, 3),
+        }
+
+    @classmethod
+    def _fields(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        if data["direction"] not in ("in", "out"):
+            raise ValueError(f"unknown direction {data['direction']!r}")
+        return {
+            "line": _text(data["line"]),
+            "direction": data["direction"],
+            "in_total": _count(data["in_total"]),
+            "out_total": _count(data["out_total"]),
+            "track_s": float(data["track_s"]),
+            "confidence": float(data["confidence"]),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class BucketMessage(_Event):
     """What was counted in a quarter of an hour or in an hour on the site's wall, which is over.
 
     `in_count` and `out_count` are the crossings of that time over all lines. One that was decided
     too late for its own bucket is in the next, so that buckets of one period add up to the
     totals. Of a time in which the device was off for a while `quality` has a coverage below 1.
-    `ts`, `ts_source` and `replayed` are of the sending, as in a crossing.
     """
 
     TYPE: ClassVar[str] = "bucket"
 
-    epoch: str  # 32 hex digits
-    seq: int
-    ts: datetime
-    ts_source: str
     period: int  # 900 or 3600, seconds; an hour that the clock's change cuts is shorter
     start: datetime
     end: datetime  # the first moment after it
@@ -287,63 +310,35 @@ class BucketMessage:
     in_count: int
     out_count: int
     quality: Quality
-    replayed: bool = False
 
-    @property
-    def event_id(self) -> str:
-        """The same for every sending of this bucket, and for no other event."""
-        return f"{self.epoch}-{self.seq}"
-
-    def to_json(self) -> str:
-        """The payload."""
+    def _content(self) -> dict[str, object]:
         quality = self.quality.to_json()
-        return _dump(
-            type=self.TYPE,
-            event_id=self.event_id,
-            epoch=self.epoch,
-            seq=self.seq,
-            ts=format_utc(self.ts),
-            ts_source=self.ts_source,
-            period=self.period,
-            start=format_utc(self.start),
-            end=format_utc(self.end),
-            tz=self.tz,
-            **{"in": self.in_count, "out": self.out_count},
-            coverage=quality.pop("coverage"),
-            quality=quality,
-            replayed=self.replayed,
-        )
+        return {
+            "period": self.period,
+            "start": format_utc(self.start),
+            "end": format_utc(self.end),
+            "tz": self.tz,
+            "in": self.in_count,
+            "out": self.out_count,
+            "coverage": quality.pop("coverage"),
+            "quality": quality,
+        }
 
     @classmethod
-    def from_json(cls, payload: str | bytes) -> BucketMessage:
-        """Read a payload.
-
-        Raises:
-            DataError: not a bucket of this schema.
-        """
-        return _load("event", payload, cls._read)
-
-    @classmethod
-    def _read(cls, data: Mapping[str, Any]) -> BucketMessage:
-        _check_type(data, cls.TYPE)
-        return cls(
-            epoch=_text(data["epoch"]),
-            seq=_count(data["seq"]),
-            ts=parse_utc(data["ts"]),
-            ts_source=_text(data["ts_source"]),
-            period=_count(data["period"]),
-            start=parse_utc(data["start"]),
-            end=parse_utc(data["end"]),
-            tz=_text(data["tz"]),
-            in_count=_count(data["in"]),
-            out_count=_count(data["out"]),
-            quality=Quality.from_json(data["quality"]),
-            replayed=bool(data["replayed"]),
-        )
+    def _fields(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "period": _count(data["period"]),
+            "start": parse_utc(data["start"]),
+            "end": parse_utc(data["end"]),
+            "tz": _text(data["tz"]),
+            "in_count": _count(data["in"]),
+            "out_count": _count(data["out"]),
+            "quality": Quality.from_json(data["quality"]),
+        }
 
 
 @dataclass(frozen=True, slots=True)
-class GapMessage:
+class GapMessage(_Event):
     """Whole quarters of which nothing is known: nobody was counted, which is not zero.
 
     `reason` is `off`: the device, the service or the camera was; or `clock`: the clock was put
@@ -352,57 +347,24 @@ class GapMessage:
 
     TYPE: ClassVar[str] = "gap"
 
-    epoch: str  # 32 hex digits
-    seq: int
-    ts: datetime
-    ts_source: str
     start: datetime
     end: datetime  # the first moment after it
     reason: str
-    replayed: bool = False
 
-    @property
-    def event_id(self) -> str:
-        """The same for every sending of this gap, and for no other event."""
-        return f"{self.epoch}-{self.seq}"
-
-    def to_json(self) -> str:
-        """The payload."""
-        return _dump(
-            type=self.TYPE,
-            event_id=self.event_id,
-            epoch=self.epoch,
-            seq=self.seq,
-            ts=format_utc(self.ts),
-            ts_source=self.ts_source,
-            start=format_utc(self.start),
-            end=format_utc(self.end),
-            reason=self.reason,
-            replayed=self.replayed,
-        )
+    def _content(self) -> dict[str, object]:
+        return {
+            "start": format_utc(self.start),
+            "end": format_utc(self.end),
+            "reason": self.reason,
+        }
 
     @classmethod
-    def from_json(cls, payload: str | bytes) -> GapMessage:
-        """Read a payload.
-
-        Raises:
-            DataError: not a gap of this schema.
-        """
-        return _load("event", payload, cls._read)
-
-    @classmethod
-    def _read(cls, data: Mapping[str, Any]) -> GapMessage:
-        _check_type(data, cls.TYPE)
-        return cls(
-            epoch=_text(data["epoch"]),
-            seq=_count(data["seq"]),
-            ts=parse_utc(data["ts"]),
-            ts_source=_text(data["ts_source"]),
-            start=parse_utc(data["start"]),
-            end=parse_utc(data["end"]),
-            reason=_text(data["reason"]),
-            replayed=bool(data["replayed"]),
-        )
+    def _fields(cls, data: Mapping[str, Any]) -> dict[str, Any]:
+        return {
+            "start": parse_utc(data["start"]),
+            "end": parse_utc(data["end"]),
+            "reason": _text(data["reason"]),
+        }
 
 
 EventMessage = CrossingMessage | BucketMessage | GapMessage
@@ -508,10 +470,6 @@ def _load(what: str, payload: str | bytes, read: Callable[[Mapping[str, Any]], T
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{what} message cannot be read: {reason}") from error
-
-
-def _check_type(data: Mapping[str, Any], expected: str) -> None:
-    _known(data["type"], (expected,))
 
 
 def _known(kind: object, kinds: Container[str]) -> str:
