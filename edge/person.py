@@ -165,7 +165,7 @@ class Person:
 
     @property
     def reach(self) -> float:
-        """Picture heights: no look whose middle is further from the prediction, on an axis, is theirs."""
+        """In picture heights: no look whose middle is further off on either axis is theirs."""
         return self._stray() * self.unit + max(self.size) / 2  # a cut box hides half a person
 
     def centre_at(self, look: Look) -> Point:

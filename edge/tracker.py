@@ -32,8 +32,9 @@ class TrackerSettings:
     once seen at least three times and in `confirm_share` of the frames of `confirm_s`, or of five
     frames where those take longer, as long as the mean score is not below `birth_score`. Who was
     seen so at last survives `max_hidden` from the first frame that does not show them, others
-    `doubtful_hidden`; both at least five frames. A box that shares more than `max_inside` of the smaller area with a better one gives no birth: nested
-    boxes are one person. `anchor` is the point of the box that the line judges.
+    `doubtful_hidden`; both at least five frames. A box that shares more than `max_inside` of the
+    smaller area with a better one gives no birth: nested boxes are one person. `anchor` is the
+    point of the box that the line judges.
     """
 
     birth_score: float = 0.3

@@ -17,7 +17,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from tests.scenarios.scene import Episode, Scenario, Script
+from tests.scenarios.scene import Episode, Head, Scenario, Script
 
 HEAD = 60  # px
 PAUSE = 45  # empty frames between two episodes
@@ -44,7 +44,7 @@ def _walk(*stops: float, step: float = 8.0, wait: int = 0, shift: float = 0.0) -
         ys: list[float] = []
         for start, stop in pairwise(stops):
             ys += ([ys[-1]] * wait if ys else []) + _steps(start, stop, step)
-        return [[(x + shift, y, 1.0)] for y in ys]
+        return [[Head(x + shift, y)] for y in ys]
 
     return way
 
@@ -52,12 +52,12 @@ def _walk(*stops: float, step: float = 8.0, wait: int = 0, shift: float = 0.0) -
 def _run(x: float) -> Episode:
     """One head a frame, in view for six or seven frames, at whatever phase."""
     phase = HEAD * (x - LEFT) / (RIGHT - LEFT)
-    return [[(x, y, 1.0)] for y in np.arange(100 + phase, 461, HEAD).tolist()]
+    return [[Head(x, y)] for y in np.arange(100 + phase, 461, HEAD).tolist()]
 
 
 def _behind(low: float, high: float, way: Way) -> Way:
     """Nothing is seen between two heights."""
-    return lambda x: [[head for head in heads if not low <= head[1] <= high] for heads in way(x)]
+    return lambda x: [[head for head in heads if not low <= head.y <= high] for heads in way(x)]
 
 
 def _together(*ways: Way) -> Way:
@@ -70,7 +70,7 @@ def _together(*ways: Way) -> Way:
 
 def _beside(x: float) -> Episode:
     """Past the end of the line, whatever x."""
-    return [[(560, y, 1.0)] for heads in _walk(100, 380)(x) for _, y, _ in heads]
+    return [[head._replace(x=560) for head in heads] for heads in _walk(100, 380)(x)]
 
 
 def _known(name: str, truth: tuple[int, int], way: Way, **more: object) -> Scenario:
@@ -90,5 +90,5 @@ KNOWN = (
     _known("two abreast", (40, 0), _together(_walk(100, 380), _walk(100, 380, shift=75))),
     _known("two head-on", (20, 20), _together(_walk(100, 380), _walk(380, 100, shift=80))),
     _known("passes beside the line", (0, 0), _beside),
-    _known("poster on the line", (0, 0), lambda x: [[(x, 238.0, 1.0)]] * 150, dropped=0.6),
+    _known("poster on the line", (0, 0), lambda x: [[Head(x, 238.0)]] * 150, dropped=0.6),
 )

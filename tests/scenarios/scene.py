@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -15,7 +16,16 @@ from edge.types import Crossing, Direction, Line
 EPISODES = 20
 SEEN = 0.3  # share of a head or body that must be in the picture for it to be seen
 
-Head = tuple[float, float, float]  # x, y of the centre, px; size as a share of the place's
+
+class Head(NamedTuple):
+    """Somebody in one frame."""
+
+    x: float  # of the centre, px
+    y: float
+    scale: float = 1.0  # size as a share of the place's
+    who: int = 0  # of the people in an episode
+
+
 Heads = list[Head]  # in one frame
 Episode = list[Heads]
 Script = Callable[[np.random.Generator, float], Episode]  # from randomness and frames/s
@@ -49,6 +59,7 @@ class Scenario:
     place: Place = Place()
     jitter: float = 1 / 15  # of the centre, one sigma; shares of the box's smaller side
     dropped: float = 0.05  # share of the boxes that are missing
+    in_a_row: bool = True  # whether boxes of one person may be missing twice running
     doubles: float = 0.0  # share of the people who have a second box, in or over the first
     false: float = 0.0  # mean number of false boxes in a frame, anywhere, scored around 0.4
     pause: float | None = None  # seconds between two episodes; None: 45 frames
@@ -117,13 +128,17 @@ class _Eye:
         self._scenario, self._rng = scenario, rng
         self._dropped = scenario.dropped if dropped is None else dropped
         self._false = scenario.false if false is None else false
+        self._missed: set[int] = set()  # who was missed in the frame before
 
     def see(self, heads: Heads) -> Detections:
         """Boxes that tremble, some missing, some double, some false; normalised."""
         rng, place = self._rng, self._scenario.place
         boxes, scores = [], []
+        before, self._missed = self._missed, set()
         for head in heads:
-            if rng.random() < self._dropped:
+            may_miss = self._scenario.in_a_row or head.who not in before
+            if rng.random() < self._dropped and may_miss:
+                self._missed.add(head.who)
                 continue
             boxes.append(self._box(head))
             scores.append(rng.normal(0.75, 0.1))
@@ -138,7 +153,7 @@ class _Eye:
 
     def _box(self, head: Head) -> np.ndarray:
         """A box whose centre trembles by the jitter, its sides by a little more."""
-        x, y, scale = head
+        x, y, scale, _ = head
         half = scale * np.array(self._scenario.place.head) / 2
         jitter = self._scenario.jitter * scale * min(self._scenario.place.head)
         corners = np.array([x - half[0], y - half[1], x + half[0], y + half[1]])
