@@ -36,6 +36,7 @@ FASTEST = 11.0  # a runner: 1.3 head widths between two frames at 8 frames a sec
 REACH = 2.0  # a person of known velocity strays no further from the straight way while hidden
 RESIZE = 2.2  # a side neither grows nor shrinks by more between two looks
 RESIZE_SIGMA = 0.3  # of the logarithm of a side, between two looks
+LONE = 0.25  # seconds without another after a first look: it may have been anything
 SIZE_GAIN = 0.3  # weight of a new look in the size
 WORTH = 20.0  # twice the log-likelihood of a miss and a birth, which a pair saves
 FLOOR = 1e-3  # what any pair within the gate is worth when nothing competes
@@ -133,6 +134,8 @@ class Person:
         self.id, self.first, self.last = number, look, look
         self.born_t = self.seen_t = self._t = t
         self.hidden_t: float | None = None  # time of the first frame since that did not show them
+        self._missed = 0  # frames in a row that did not show them
+        self._second: tuple[Look, float] | None = None  # and its time, if the first was alone
         self._edges = look.cut  # which sides the picture's edge cuts there
         self.size = [look.side(0), look.side(1)]
         self._whole = [not look.is_cut(0), not look.is_cut(1)]  # size known from an uncut look
@@ -213,7 +216,8 @@ class Person:
             else:
                 self.size[axis], self._whole[axis] = side, True
             self._motion[axis].correct(look.centre(axis, self.size[axis]), self._noise(axis))
-        self.last, self.seen_t, self.hidden_t = look, t, None
+        self._doubt_first(look, t)
+        self.last, self.seen_t, self.hidden_t, self._missed = look, t, None, 0
         self._edges = look.cut
         self._hits += 1
         self._scores += look.score
@@ -223,8 +227,28 @@ class Person:
         self.dense = len(self._recent) >= window.looks
         self.steady |= self.dense
 
+    def _doubt_first(self, look: Look, t: float) -> None:
+        """Forget a first look that was alone, unless the next two go on from it.
+
+        One errant box would be where the person came from, and perhaps past the line.
+        """
+        if self._hits == 1 and self._missed > 1 and t - self.seen_t > LONE:
+            self._second = (look, t)
+        elif self._hits == 2 and self._second is not None and t > self._second[1]:
+            second, then = self._second
+            way = self._velocity(self.first, second, then - self.born_t)
+            on = self._velocity(second, look, t - then)
+            if math.dist(way, on) > max(math.hypot(*way), math.hypot(*on)) / 2:
+                self.first, self.born_t = second, then
+
+    def _velocity(self, before: Look, after: Look, dt: float) -> Point:
+        """Picture heights a second between two looks."""
+        (x, y), (to_x, to_y) = self.centre_at(before), self.centre_at(after)
+        return (to_x - x) / dt, (to_y - y) / dt
+
     def miss(self) -> None:
         """No look of this frame was this person's."""
+        self._missed += 1
         if self.hidden_t is None:
             self.hidden_t = self._t
             (x, y), (width, height) = self.predicted, self.size

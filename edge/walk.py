@@ -199,10 +199,11 @@ class Walk:
             self.dwelled = True
 
     def _settled(self, unit: float) -> bool:
-        """Whether the last looks show the person past the line by more than jitter on the whole."""
-        depths = [self._side * sample.depth for sample in self._trail[-LOOKS:]]
-        enough = len(depths) == LOOKS and max(depths) < 0
-        return enough and sum(depths) <= -LOOKS * JITTER * unit
+        """Whether the last two looks agree, and lie past the line by more than jitter together."""
+        if len(self._trail) < LOOKS:
+            return False
+        before, last = (self._side * sample.depth for sample in self._trail[-LOOKS:])
+        return abs(last - before) <= BAND * unit and before + last <= -LOOKS * JITTER * unit
 
     def _came_steadily(self) -> bool:
         """Whether the last look goes on from the two before, as no errant box does."""

@@ -137,6 +137,22 @@ def test_a_single_look_after_a_gap_does_not_last() -> None:
     assert [1, 1, 0] == [len(update.active) for update in updates[-3:]]
 
 
+def test_a_first_box_far_away_is_not_where_somebody_came_from() -> None:
+    """A false box, nothing for 0.4 s, then a walker nearby: the origin is the walker's own."""
+    walk = [seen(head(0.5, 0.3 + 0.02 * i)) for i in range(6)]
+    last = only(follow([seen(head(0.5, 0.5)), *[NONE] * 3, *walk])[-1])
+
+    assert pytest.approx((0.5, 0.3)) == last.origin
+
+
+def test_a_first_look_from_which_the_way_goes_on_is_kept() -> None:
+    """Somebody missed for 0.4 s after the first look came from there."""
+    way = [head(0.5, 0.2 + 0.04 * i) for i in range(10)]
+    frames = [NONE if i in (1, 2, 3) else seen(box) for i, box in enumerate(way)]
+
+    assert pytest.approx((0.5, 0.2)) == only(follow(frames)[-1]).origin
+
+
 def test_a_second_box_keeps_no_track_of_its_own() -> None:
     """A box within a better one begins no track, and confirms none that began alone."""
     whole, part = head(0.5, 0.5), head(0.48, 0.48, 0.07)
