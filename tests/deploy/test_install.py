@@ -10,6 +10,7 @@ import pty
 import re
 import shutil
 import subprocess
+import termios
 import time
 import tomllib
 from pathlib import Path
@@ -524,18 +525,26 @@ def typed(bare: Bare, answers: list[str], *arguments: object) -> str:
     if pid == 0:
         command = ["bash", str(SCRIPT), *map(str, arguments)]
         os.execve(shutil.which("bash") or "", command, bare.environment())
-    shown, until = b"", time.monotonic() + 60
+    shown, question, until = b"", b"", time.monotonic() + 60
     while time.monotonic() < until:
         try:
-            shown += os.read(terminal, 4096)
+            piece = os.read(terminal, 4096)
         except OSError:  # the other end is closed
             break
-        if answers and shown.rstrip().endswith((b"]:", b"none:", b"machine:")):
+        shown, question = shown + piece, question + piece
+        if answers and question.rstrip().endswith((b"]:", b"none:", b"machine:")):
+            wait_for_silence(terminal)
             os.write(terminal, answers.pop(0).encode() + b"\n")
-            shown += b"\n"
+            shown, question = shown + b"\n", b""  # what is left of this question asks nothing
     os.waitpid(pid, 0)
     os.close(terminal)
     return shown.decode()
+
+
+def wait_for_silence(terminal: int) -> None:
+    """Wait until the shell has switched the terminal's echo off, which it does after it has asked."""
+    while termios.tcgetattr(terminal)[3] & termios.ECHO:
+        time.sleep(0.001)
 
 
 def test_a_terminal_is_asked(bare: Bare, wheels: dict[str, Path]) -> None:
