@@ -52,6 +52,7 @@ def door(tmp_path: Path, scene_video: Path) -> Iterator[Callable[[str], Door]]:
         config = tmp_path / "door.toml"
         config.write_text(
             f'[device]\nid = "door"\n[source]\nuri = "{scene_video}"\nloop = {str(loop).lower()}\n'
+            f"fps = 25\n"  # of a recording with 10: the same pictures, in less time
             f'[[line]]\nname = "L1"\na = [0, 0.5]\nb = [1, 0.5]\nin_side = [0.5, 0.9]\n'
             f'[ledger]\npath = "{tmp_path / "ledger.db"}"\n[mqtt]\nurl = "{url}"\n'
         )
