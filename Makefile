@@ -46,6 +46,7 @@ proofs: .venv/test-$(TORCH).done
 	$(PYTEST) -m proof --timeout 3600
 
 bench-counting: .venv-bench/done
+	.venv-bench/bin/python -m pytest -q tests/test_counters.py
 	.venv-bench/bin/python benchmarks/counting.py --seeds $(SEEDS)
 
 ncs-tools: | $(BIN)/python
@@ -79,7 +80,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv .venv-bench
 	grep -v '^rich==' constraints.txt > .venv-bench/constraints.txt
 	.venv-bench/bin/python -m pip --disable-pip-version-check -q install \
-		-c .venv-bench/constraints.txt -e '.[bench]'
+		-c .venv-bench/constraints.txt -e '.[bench]' pytest pytest-timeout
 	@touch $@
 
 clean:

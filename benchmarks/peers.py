@@ -29,6 +29,7 @@ from edge.types import Crossing, Direction, Line
 PACKAGES = ("supervision", "trackers", "norfair")
 HEIGHT = 480  # pixels of the picture for which distances are said; others are scaled
 REACH, BAND = 100.0, 20.0  # pixels in a picture of that height
+MEMORY = 0.5  # seconds: norfair's 15 frames at 30 a second, from which all its delays follow
 CORNERS = None  # LineZone's default: all four corners have to be across
 CENTRE = (sv.Position.CENTER,)
 
@@ -61,11 +62,17 @@ class Roboflow:
 
 
 class Norfair:
-    """norfair's tracker on the two corners of each box; tells where it estimates its objects."""
+    """norfair's tracker on the two corners of each box; tells where it estimates its objects.
 
-    def __init__(self, view: View) -> None:
+    Args:
+        view: the recording.
+        timed: whether its memory is half a second, not 15 frames whatever the rate.
+    """
+
+    def __init__(self, view: View, *, timed: bool = False) -> None:
         reach = REACH * view.size[1] / HEIGHT
-        self._tracker = norfair.Tracker("mean_euclidean", reach)
+        options = {"hit_counter_max": max(3, round(MEMORY * view.fps))} if timed else {}
+        self._tracker = norfair.Tracker("mean_euclidean", reach, **options)
         self._size = view.size
 
     def prepare(self, seen: Detections, index: int, t: float) -> list[norfair.Detection]:  # noqa: ARG002
@@ -175,11 +182,14 @@ def _sort(view: View) -> Roboflow:
     return Roboflow(SORTTracker(frame_rate=view.fps), view)
 
 
+_timed = partial(Norfair, timed=True)
+
 _ZONE = "`LineZone()`"
 _ZONE_C = "`LineZone(CENTER)`"
 _ZONE_3 = "`LineZone(CENTER, minimum_crossing_threshold=3)`"
 _BAND = f"a band of {BAND:g} px"
 _BYTE, _LOW = "`ByteTrackTracker()`", "`ByteTrackTracker` from the detector's score up"
+_TIMED = f"norfair's `Tracker('mean_euclidean', {REACH:g}, hit_counter_max=fps / 2)`"
 _SORT, _NORFAIR = "`SORTTracker()`", f"norfair's `Tracker('mean_euclidean', {REACH:g})`"
 
 PEERS = (
@@ -205,9 +215,10 @@ PEERS = (
         "norfair-centre", "norfair, LineZone centre", f"{_NORFAIR}, {_ZONE_C}", "norfair", Norfair,
         partial(Zones, anchors=CENTRE),
     ),
+    Arm("timed", "norfair timed, LineZone", f"{_TIMED}, {_ZONE}", "timed", _timed, Zones),
     Arm(
-        "norfair-3", "norfair, LineZone centre 3", f"{_NORFAIR}, {_ZONE_3}", "norfair", Norfair,
+        "timed-3", "norfair timed, LineZone centre 3", f"{_TIMED}, {_ZONE_3}", "timed", _timed,
         partial(Zones, anchors=CENTRE, threshold=3),
     ),
-    Arm("norfair-band", "norfair, band", f"{_NORFAIR}, {_BAND}", "norfair", Norfair, Remembered),
+    Arm("timed-band", "norfair timed, band", f"{_TIMED}, {_BAND}", "timed", _timed, Remembered),
 )  # fmt: skip
