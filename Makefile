@@ -3,6 +3,8 @@
 # make check   format, lint, types, imports
 # make proofs  the long versions of the proofs in `make test`
 # make ncs-tools   brings the compiler for the Movidius stick, which `--check ncs` asks
+# make bench-counting  counts the same boxes with other trackers and rules too, and renews docs/benchmarks.md
+#                      (SEEDS=4, HEADCOUNT_DATA=DIR for the recordings)
 # make test-ncs    the stick's file and worker on every OpenVINO of its time that can be had here
 # make test-arm64  as root: the wheel on a 64-bit ARM Debian that QEMU emulates; takes minutes
 # make test-install  as root: install.sh from a bare Debian with systemd, in a container; takes minutes
@@ -17,6 +19,7 @@ SECONDS ?= 60
 SEED ?= 1
 TORCH ?= auto
 WORKERS ?= auto
+SEEDS ?= 4
 
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
@@ -25,7 +28,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 PYTEST := $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --max-worker-restart 0
 TORCH_VERSION = $(shell grep '^torch==' constraints.txt)
 
-.PHONY: demo test check proofs ncs-tools test-ncs test-arm64 test-install clean
+.PHONY: demo test check proofs bench-counting ncs-tools test-ncs test-arm64 test-install clean
 
 demo: .venv/demo.done
 	@$(BIN)/headcount demo --seconds $(SECONDS) --seed $(SEED)
@@ -41,6 +44,10 @@ check: .venv/test-$(TORCH).done
 
 proofs: .venv/test-$(TORCH).done
 	$(PYTEST) -m proof --timeout 3600
+
+bench-counting: .venv-bench/done
+	.venv-bench/bin/python -m pytest -q tests/test_counters.py
+	.venv-bench/bin/python benchmarks/counting.py --seeds $(SEEDS)
 
 ncs-tools: | $(BIN)/python
 	@$(BIN)/python -m training.ncs.tools
@@ -65,8 +72,16 @@ $(BIN)/python:
 	@$(BIN)/python .ci/torch_choice.py $(TORCH) $(TORCH_VERSION) > $@
 
 .venv/test-$(TORCH).done: pyproject.toml constraints.txt .venv/torch-$(TORCH) | $(BIN)/python
-	$(PIP) install -c constraints.txt -e ".[dev$$(grep -q yes .venv/torch-$(TORCH) && echo ,training,int8,bench)]"
+	$(PIP) install -c constraints.txt -e ".[dev$$(grep -q yes .venv/torch-$(TORCH) && echo ,training,int8,pruning-bench)]"
 	@touch $@ .venv/demo.done
 
+# norfair needs an older rich than the tests run with.
+.venv-bench/done: pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv-bench
+	grep -v '^rich==' constraints.txt > .venv-bench/constraints.txt
+	.venv-bench/bin/python -m pip --disable-pip-version-check -q install \
+		-c .venv-bench/constraints.txt -e '.[bench]' pytest pytest-timeout
+	@touch $@
+
 clean:
-	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-bench build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -15,6 +15,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from counting_page import renew
 from tables import headline_table
 
 from training.arms import ARMS, DENSE, OURS, SWEEPS, Arm
@@ -24,6 +25,7 @@ from training.config import load_recipe
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "pruning.json"
 HEADLINE = HERE / "results" / "headline.json"
+COUNTING = HERE / "results" / "counting.json"  # made by counting.py, which renews its part alone
 ALIGNMENT = HERE / "results" / "alignment.md"
 FIGURES = HERE.parent / "docs" / "figures"
 STAIRS = 4  # staircases that are shown
@@ -88,6 +90,9 @@ each layer's latency by its channels and finds the step by itself.
 No Raspberry Pi and no Movidius stick was at hand: nothing here is a time on either. The published
 method's table (other data, private, and 1.25 % of the parameters pruned) cannot be compared with.
 Cluster pruning "as published" is a reconstruction: the order across layers could not be recovered.
+
+<!-- counting: begin -->
+<!-- counting: end -->
 """
 
 PAIRS = (
@@ -105,7 +110,7 @@ PAIRS = (
 def page(results: dict[str, Any]) -> str:
     """The page of these results."""
     rows = from_json(results["rows"])
-    return PAGE.format(
+    pruned = PAGE.format(
         setting="\n".join(f"- {key}: {value}" for key, value in results["setting"].items()),
         table=table(rows),
         sweeps=SWEEPS,
@@ -116,6 +121,7 @@ def page(results: dict[str, Any]) -> str:
         ablation=ablation(rows),
         stairs=stairs(results["staircases"]),
     )
+    return renew(pruned, json.loads(COUNTING.read_text()))
 
 
 def off(rows: list[Row | Arm]) -> str:

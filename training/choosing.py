@@ -124,7 +124,7 @@ def selector(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
     """The recipe's method as a function from what is to be left to a plan."""
     rule = job.rule
     if rule.method == "torch-pruning":
-        from training.prune.peer import taylor_plans  # noqa: PLC0415 - the [bench] extra alone
+        from training.prune.peer import taylor_plans  # noqa: PLC0415 - its own extra alone
 
         return taylor_plans(job.dense, job.layout, _loss_on_batches(job, number), job.limits)
     fixed = rule.method in ("published", "filter")  # they rank once, on the dense network

@@ -113,6 +113,7 @@ def _library() -> Any:  # noqa: ANN401
             import torch_pruning  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise CallError(
-            "torch_pruning is not installed, which this arm needs: pip install 'headcount[bench]'"
+            "torch_pruning is not installed, which this arm needs: "
+            "pip install 'headcount[pruning-bench]'"
         ) from error
     return torch_pruning

@@ -6,7 +6,9 @@ from __future__ import annotations
 import pytest
 
 torch = pytest.importorskip("torch", reason="needs the [training] extra: torch is missing")
-pytest.importorskip("torch_pruning", reason="needs the [bench] extra: torch_pruning is missing")
+pytest.importorskip(
+    "torch_pruning", reason="needs the [pruning-bench] extra: torch_pruning is missing"
+)
 
 from torch import Tensor, nn
 

@@ -58,7 +58,9 @@ def test_the_oracle_sees_a_wrong_channel(backbone: str) -> None:
 @pytest.mark.parametrize("backbone", BACKBONES)
 def test_torch_pruning_agrees(backbone: str) -> None:
     """A second witness: another library's surgeon gives the same network for the same channels."""
-    pytest.importorskip("torch_pruning", reason="needs the [bench] extra: torch_pruning is missing")
+    pytest.importorskip(
+        "torch_pruning", reason="needs the [pruning-bench] extra: torch_pruning is missing"
+    )
     from training.prune.peer import prune_alike  # noqa: PLC0415
 
     net = network(backbone)
