@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.errors import HeadcountError
 from training import verbs
 from training.arms import SWEEPS
+from training.label_verbs import add_label_verbs
 
 _EXTRA = ("torch", "faster_coco_eval", "matplotlib", "rich")
 
@@ -90,6 +91,7 @@ def _data_verbs(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--kind", choices=("csv", "voc"), default="csv")
     check.add_argument("--split", default="")
     check.set_defaults(run=verbs.data_check)
+    add_label_verbs(commands)
     priors = commands.add_parser("priors", help="sizes of the heads, and priors that reach them")
     priors.add_argument("recipe", type=Path)
     _add_data(priors)

@@ -1,0 +1,1 @@
+"""Labels of heads made from a door's own recording, without a hand on it."""
