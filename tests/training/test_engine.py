@@ -14,11 +14,12 @@ from pathlib import Path
 
 from edge.errors import DataError
 from tests.training.kit import pictures, pools, recipe
-from training.checkpoint import State, build, load, new_state, restore, resume
+from training.checkpoint import Leg, State, build, load, new_state, restore, resume
 from training.config import Augment, Model, Recipe
-from training.engine import fit, rate
+from training.engine import fit
 from training.evaluate import quick, torch_detector
 from training.models.ssd import SSD
+from training.schedule import rate
 
 pytestmark = pytest.mark.training
 
@@ -75,7 +76,9 @@ def test_metrics_and_checkpoints_are_written(tmp_path: Path) -> None:
     assert plan == trained.recipe
     assert trained.plan is None
     assert not trained.net.training
-    assert ["best.pt", "last.pt", "metrics.jsonl"] == sorted(p.name for p in tmp_path.iterdir())
+    assert ["best.pt", "last.pt", "metrics.jsonl", "results.csv"] == sorted(
+        p.name for p in tmp_path.iterdir()
+    )
 
 
 def test_the_averaged_weights_end_as_fp16_can_hold_them(tmp_path: Path) -> None:
@@ -105,7 +108,7 @@ def test_frozen_convolutions_stay_and_others_move(tmp_path: Path) -> None:
 def test_learning_rate_warms_up_and_ends_at_nothing() -> None:
     """Linear to the peak, then half a cosine."""
     plan = dataclasses.replace(recipe().fit, steps=100, warmup=10)
-    rates = [rate(step, plan) for step in range(101)]
+    rates = [rate(step, plan, Leg()) for step in range(101)]
 
     assert 0.1 == pytest.approx(rates[0])
     assert 10 == pytest.approx(rates.index(max(rates)), abs=1)

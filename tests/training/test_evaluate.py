@@ -12,17 +12,11 @@ import numpy as np
 from edge.contract.detections import Detections
 from tests.training.kit import pictures, recipe
 from training.checkpoint import build
+from training.coco import coco_scores
 from training.data.cache import Picture
-from training.evaluate import (
-    average_precision,
-    bootstrap,
-    coco_ap,
-    judge,
-    quick,
-    score,
-    table,
-    torch_detector,
-)
+from training.evaluate import quick, score, torch_detector
+from training.matching import average_precision, bootstrap, judge
+from training.scoreboard import table
 
 pytestmark = pytest.mark.training
 
@@ -81,9 +75,12 @@ def test_ap_over_thresholds_is_cocos() -> None:
     wide = [0.1, 0.1, 0.3, 0.36]  # IoU 0.2 / 0.26
     one, none = np.array([A], np.float32), np.zeros(1, bool)
 
-    assert 1.0 == pytest.approx(coco_ap([Detections.of([A], [0.9])], [one], [none]))
-    assert 0.6 == pytest.approx(coco_ap([Detections.of([wide], [0.9])], [one], [none]))
-    assert 0.0 == coco_ap([Detections.empty()], [one], [none])
+    def ap(box: list[float]) -> float:
+        return coco_scores([Detections.of([box], [0.9])], [one], [none])[0]
+
+    assert 1.0 == pytest.approx(ap(A))
+    assert 0.6 == pytest.approx(ap(wide))
+    assert (0.0, 0.0) == coco_scores([Detections.empty()], [one], [none])
 
 
 def test_score_of_a_data_set_and_its_table() -> None:
