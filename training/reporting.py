@@ -145,17 +145,27 @@ def _time(story: Story) -> str:
     return f"<p>{steps:g} steps, {views:g} views, {seconds / 60:.1f} minutes of training.</p>"
 
 
-def _training(lines: Sequence[Figures]) -> str:
+def _training(log: Sequence[Figures]) -> str:
     losses = {"loss_conf": "classes", "loss_loc": "boxes", "loss_teacher": "teacher"}
     aps = {"ap50": "all heads", "ap50_big": "heads of 16 px"}
-    return charts.curves(lines, losses, "loss") + charts.curves(lines, aps, "AP50, validation")
+    return "".join(
+        charts.lines({name: _points(log, key) for key, name in names.items()}, x="step", y=axis)
+        for names, axis in ((losses, "loss"), (aps, "AP50, validation"))
+    )
+
+
+def _points(log: Sequence[Figures], key: str) -> list[charts.Point]:
+    return [(line["step"], line[key]) for line in log if key in line]
 
 
 def _curve(story: Story) -> str:
     every = story.seen.judged()
     sure = [hit for j in every for hit in j.hit[j.scores >= story.score.threshold]]
     working = (story.score.recall, sum(sure) / max(len(sure), 1))
-    return charts.precision_recall(*recall_precision(every), working)
+    recall, precision = recall_precision(every)
+    points = list(zip(recall.tolist(), precision.tolist(), strict=True))
+    chart = charts.lines({"": points}, x="recall", y="precision", most=1.0, mark=[working])
+    return f"{chart}<p>The dot is the working score, {story.score.threshold:g}.</p>"
 
 
 def _sizes(score: Score) -> str:
@@ -163,7 +173,8 @@ def _sizes(score: Score) -> str:
         f"{name} ({size.heads})": {"AP50": size.ap50, "recall": size.recall}
         for name, size in score.sizes.items()
     }
-    return charts.bars(groups) + "<p>In brackets, the number of heads.</p>"
+    chart = charts.bars(groups, x="head size, pixels at 300x300 (number of heads)")
+    return f"{chart}<p>Recall is that at the working score.</p>"
 
 
 def _gallery(findings: Sequence[Finding], badness: Callable[[Finding], float]) -> str:
