@@ -10,6 +10,8 @@ import math
 from collections.abc import Callable
 from pathlib import Path
 
+import torch
+
 from edge.errors import DataError
 from training.checkpoint import State, checkpoint, load, save
 from training.config import Recipe
@@ -62,10 +64,14 @@ class Keeper:
 
         A check that is not `due`, as when the time is up, is one that an uninterrupted run would
         not have made: it may give a better best.pt, but log and patience know nothing of it.
+
+        Raises:
+            DataError: the weights are not finite, or a file cannot be written.
         """
         if not self._writes:
             return
         state, out = self._state, self._out
+        self._demand_numbers()
         metrics = self._validate(state.ema)
         ap50 = metrics.get("ap50", 0.0)
         if due:
@@ -88,6 +94,17 @@ class Keeper:
             and (state.step % every == 0 or state.step == self._recipe.fit.steps)
         ):
             self._show(state.ema, state.step)
+
+    def _demand_numbers(self) -> None:
+        """An update can overflow although its gradient did not."""
+        nets = (self._state.net, self._state.ema)
+        if not all(
+            bool(torch.isfinite(weights).all()) for net in nets for weights in net.parameters()
+        ):
+            raise DataError(
+                f"step {self._state.step}: the weights are not finite any more; {self.kept()}: "
+                "begin anew with lower rates, [fit] lr_heads and lr_backbone"
+            )
 
     def _write(self, figures: Figures) -> None:
         self._report(self._log.write({"step": self._state.step, **figures}))

@@ -132,20 +132,36 @@ def test_nonsense_stops_the_run_and_names_the_pictures(tmp_path: Path) -> None:
 
 
 def test_a_run_that_diverges_stops_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
-    """A rate out of all reason: the pictures of the step are told, last.pt is of before."""
+    """A rate out of all reason: what is told names the step, last.pt is of before and finite."""
     plan = recipe(steps=40, batch=2, check_every=1, lr_heads=1e30)
 
-    with pytest.raises(DataError, match="the loss is not finite") as caught:
+    with pytest.raises(DataError, match="not finite") as caught:
         go(fresh(plan), plan, tmp_path)
     kept = load(tmp_path / "last.pt")
 
     assert 0 < kept["step"] < 40
-    assert f"step {kept['step'] + 1}: " in str(caught.value)
     assert f"after step {kept['step']}" in str(caught.value)
     assert "\n" not in str(caught.value)
-    names = [view.name for view in batch(pools(plan), plan, kept["step"])]
-    assert f"the batch was {', '.join(names)};" in str(caught.value)
-    assert all(bool(torch.isfinite(weights).all()) for weights in kept["model"].values())
+    for part in ("model", "ema"):
+        assert all(bool(torch.isfinite(weights).all()) for weights in kept[part].values())
+
+
+def test_the_pictures_of_a_bad_step_are_told(tmp_path: Path) -> None:
+    """Weights that spoil step 4: its whole batch is named, and what step 3 left is kept."""
+    plan = recipe(steps=6)
+    go(fresh(plan), plan, tmp_path, until=3)
+    before = (tmp_path / "last.pt").read_bytes()
+    state = resume(fresh(plan), tmp_path / "last.pt")
+    with torch.no_grad():
+        state.net.head0.conf.bias.fill_(float("inf"))
+
+    with pytest.raises(DataError, match="step 4: the loss is not finite") as caught:
+        go(state, plan, tmp_path)
+    names = [view.name for view in batch(pools(plan), plan, 3)]
+
+    assert f"the batch was {', '.join(names)}; " in str(caught.value)
+    assert "last.pt stays as it was after step 3" in str(caught.value)
+    assert before == (tmp_path / "last.pt").read_bytes()
 
 
 def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path: Path) -> None:
