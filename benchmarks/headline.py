@@ -26,12 +26,10 @@ from edge.scene.pictures import render_training_picture
 from training.bench import judged, read_judged
 from training.checkpoint import Trained, restore
 from training.comparison import lead
-from training.data.cache import Picture, load_pictures
-from training.data.heads import read_heads
 from training.data.sampler import load_pools
 from training.export import export
 from training.int8 import calibration_pictures, quantise
-from training.judging import SETS, ir_detector
+from training.judging import SETS, DataSet, ir_detector
 from training.models.graph import convert
 from training.profile.latency import measure
 from training.profile.shapes import cost
@@ -53,7 +51,8 @@ def forms(name: str, trained: Trained, folder: Path, data: Path, cache: Path) ->
 def figures(files: dict[str, Path], trained: dict[str, Trained], data: Path, rounds: int) -> Any:  # noqa: ANN401
     """AP50 by set and latency of every form; the first one is what all others compare with."""
     spec = next(iter(trained.values())).recipe.spec
-    sets = {name: pictures_of(data, name) for name in SETS}
+    sets = {each.name: each.pictures(data) for each in map(DataSet.parse, SETS)}
+    test = next(iter(sets))
     found = {}
     for form, xml in files.items():
         detect = ir_detector(xml, spec)
@@ -68,16 +67,10 @@ def figures(files: dict[str, Path], trained: dict[str, Trained], data: Path, rou
         row["faster"] = clock[first].median / clock[form].median
         for name in sets:
             row[name] = 100 * found[form][name]["ap50"]
-        pairs = [read_judged(found[which][SETS[0]]) for which in (form, first)]
+        pairs = [read_judged(found[which][test]) for which in (form, first)]
         row["ahead"] = lead(*pairs)
         rows.append(row)
     return {"pruning": {"cpu": cpu(), "openvino": ov.__version__, "rounds": rounds, "rows": rows}}
-
-
-def pictures_of(data: Path, name: str) -> list[Picture]:
-    """The pictures of `PATH[:SPLIT]`."""
-    path, _, split = name.partition(":")
-    return load_pictures(read_heads(data / path, split))
 
 
 def cpu() -> str:

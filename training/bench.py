@@ -35,8 +35,10 @@ from training.data.heads import read_heads
 from training.data.statistics import normalised
 from training.device import open_device
 from training.engine import round_to_half
-from training.evaluate import Detect, Judged, average_precision, judge, torch_detector
-from training.fitting import Materials, load_materials, train
+from training.evaluate import Detect, torch_detector
+from training.fitting import train
+from training.matching import Judged, average_precision, judge
+from training.materials import Materials, load_materials
 from training.models.graph import convert
 from training.models.ssd import SSD
 from training.profile.latency import cpu_clock, measure

@@ -7,20 +7,30 @@ how its network is made: the recipe, and the pruning plan if something was cut.
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+import io
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
+from edge.contract.bundle import write_file
 from edge.errors import DataError
 from training.bundle_weights import read_weights
 from training.config import Fit, Recipe, read_recipe
 from training.models.ssd import SSD
 from training.prune.plan import PruningPlan, from_json
 from training.prune.surgery import apply
+from training.runlog import unwritten
 
 CHECKPOINT_VERSION = 1
+
+
+class Leg(NamedTuple):
+    """Where the present length of a run was set, and the share of the peak rate it had there."""
+
+    start: int = 0  # step
+    share: float = 0.0
 
 
 @dataclass(slots=True)
@@ -32,7 +42,16 @@ class State:
     optimizer: torch.optim.AdamW
     plan: PruningPlan | None = None  # what was cut from the recipe's network; None: nothing
     step: int = 0
-    best: float = -1.0
+    best: float = -1.0  # AP50 of the best checkpoint so far
+    stale: int = 0  # checkpoints since then
+    seconds: float = 0.0  # spent on steps
+    leg: Leg = field(default_factory=Leg)
+    window: list[dict[str, float]] = field(default_factory=list)  # of steps not yet logged
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return next(self.net.parameters()).device
 
 
 def new_state(net: SSD, fit: Fit, frozen: int, plan: PruningPlan | None = None) -> State:
@@ -40,7 +59,7 @@ def new_state(net: SSD, fit: Fit, frozen: int, plan: PruningPlan | None = None) 
 
     `plan` is what made `net` out of the recipe's network, if anything did.
     """
-    net = net.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    net = net.to(fit.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     net.requires_grad_(True)  # it may come from a run's average, which learns nothing
     convolutions = net.backbone.convolutions()
     for conv in convolutions[:frozen]:
@@ -65,14 +84,19 @@ class Trained:
     plan: PruningPlan | None = None
 
 
-def checkpoint(state: State, recipe: Recipe) -> dict[str, Any]:
-    """Everything that a later run needs, as tensors and plain values."""
+def checkpoint(state: State, recipe: Recipe, ap50: float = float("nan")) -> dict[str, Any]:
+    """Everything that a later run needs, as tensors and plain values; `ap50` is of its average."""
     return {
         "version": CHECKPOINT_VERSION,
         "recipe": recipe.to_json(),
         "plan": None if state.plan is None else state.plan.to_json(),
+        "ap50": ap50,
         "step": state.step,
         "best": state.best,
+        "stale": state.stale,
+        "seconds": state.seconds,
+        "leg": tuple(state.leg),
+        "window": state.window,
         "model": state.net.state_dict(),
         "ema": state.ema.state_dict(),
         "optimizer": state.optimizer.state_dict(),
@@ -81,10 +105,18 @@ def checkpoint(state: State, recipe: Recipe) -> dict[str, Any]:
 
 
 def save(data: dict[str, Any], path: Path) -> None:
-    """Write a checkpoint beside and move it into place."""
-    beside = path.with_name(path.name + ".part")
-    torch.save(data, beside)
-    beside.replace(path)
+    """Write a checkpoint beside and move it into place; of a failure nothing is left.
+
+    Raises:
+        DataError: it cannot be written, as on a full disk; the one that lay there is whole.
+    """
+    whole = io.BytesIO()  # torch's own writer tells of a full disk in terms of its archive
+    torch.save(data, whole)
+    try:
+        write_file(path, whole.getvalue())
+    except OSError as error:
+        path.with_name(f".{path.name}.part").unlink(missing_ok=True)
+        raise unwritten(path, error.strerror) from error
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -116,6 +148,10 @@ def resume(state: State, path: Path) -> State:
         DataError: the file is not a checkpoint, or one of another network.
     """
     data = load(path)
+    if "leg" not in data:
+        raise DataError(
+            f"{path}: of an older version, it cannot be resumed; begin a run with --start {path}"
+        )
     try:
         state.net.load_state_dict(data["model"])
         state.ema.load_state_dict(data["ema"])
@@ -124,7 +160,8 @@ def resume(state: State, path: Path) -> State:
         text = str(error).split("\n")[0]
         raise DataError(f"{path}: of another network than the recipe's: {text}") from error
     torch.set_rng_state(data["rng"])
-    state.step, state.best = int(data["step"]), float(data["best"])
+    state.step, state.best, state.stale = data["step"], data["best"], data["stale"]
+    state.seconds, state.leg, state.window = data["seconds"], Leg(*data["leg"]), data["window"]
     return state
 
 

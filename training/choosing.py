@@ -22,7 +22,7 @@ from training.config import Distil, Prune, Recipe
 from training.data.sampler import batch
 from training.device import Device
 from training.engine import Batch, batch_losses, collate
-from training.fitting import Materials
+from training.materials import Materials
 from training.models.ssd import SSD
 from training.prune.cluster import (
     Key,

@@ -9,6 +9,7 @@ from pathlib import Path
 from edge.errors import HeadcountError
 from training import verbs
 from training.arms import SWEEPS
+from training.config import DEVICES
 from training.label_verbs import add_label_verbs
 
 _EXTRA = ("torch", "faster_coco_eval", "matplotlib", "rich")
@@ -25,9 +26,18 @@ def build_parser() -> argparse.ArgumentParser:
     fit.add_argument("recipe", type=Path)
     _add_run(fit, "runs/heads")
     fit.add_argument("--start", type=Path, help="checkpoint or bundle whose weights to begin with")
+    fit.add_argument(
+        "--epochs", type=float, help="as many views as there are pictures, in place of --steps"
+    )
+    fit.add_argument("--patience", type=int, help="checkpoints without a better AP50; 0: no end")
+    fit.add_argument("--device", choices=DEVICES, help="in place of the recipe's")
     fit.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     fit.add_argument("--minutes", type=float, default=float("inf"), help="stop then; resumable")
     fit.set_defaults(run=verbs.fit)
+    report = commands.add_parser("report", help="write the report of a run again")
+    report.add_argument("out", type=Path, help="the run's folder")
+    _add_data(report)
+    report.set_defaults(run=verbs.report)
     _pruning_verbs(commands)
     _model_verbs(commands)
     return parser
@@ -99,13 +109,22 @@ def _data_verbs(parser: argparse.ArgumentParser) -> None:
 
 
 def _model_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
-    evaluate = commands.add_parser("evaluate", help="AP of a checkpoint or a bundle")
+    evaluate = commands.add_parser("evaluate", help="how good a checkpoint or a bundle is")
     evaluate.add_argument("model", type=Path)
     _add_data(evaluate)
     evaluate.add_argument(
         "--precision", choices=("f32", "int8"), default="f32", help="which form of a bundle"
     )
-    evaluate.add_argument("--set", action="append", metavar="PATH[:SPLIT]", help="repeatable")
+    evaluate.add_argument(
+        "--runtime", choices=("torch", "openvino"), help="by default torch runs a checkpoint"
+    )
+    evaluate.add_argument(
+        "--set", action="append", metavar="PATH[:SPLIT][@VIEW]", help="repeatable"
+    )
+    evaluate.add_argument(
+        "--audit", action="append", default=[], metavar="VIDEO=TRUTH.json", help="repeatable"
+    )
+    evaluate.add_argument("--score", type=float, help="the working score, in place of its own")
     evaluate.add_argument("--json", type=Path, help="write the figures here")
     evaluate.set_defaults(run=verbs.evaluate)
     export = commands.add_parser("export", help="write the OpenVINO file of a checkpoint")

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edge.errors import DataError
 from training.arms import ARMS, DENSE, OURS, Arm
 from training.bench import read_judged
-from training.evaluate import Judged, weighted_ap
+from training.matching import Judged, weighted_ap
 
 NOT_RUN = "not run"
 ROUNDS = 1000  # of the bootstrap

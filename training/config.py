@@ -105,6 +105,9 @@ class Loss:
     min_visible: float = 0.5  # a head cut by more is ignored
 
 
+DEVICES = ("cpu", "cuda")
+
+
 @dataclass(frozen=True, slots=True)
 class Fit:
     """The loop."""
@@ -120,9 +123,18 @@ class Fit:
     seed: int = 1
     check_every: int = 250  # steps between checkpoints, each with a validation
     log_every: int = 20
+    samples_every: int = 4  # checkpoints between sample pictures; 0: none
+    patience: int = 0  # checkpoints in a row without a better AP50 that end a run; 0: never
+    device: str = "cpu"  # one of DEVICES
     threads: int = 1
-    bfloat16: bool = False
+    bfloat16: bool = False  # pays on CPUs with AMX or AVX512_BF16; see benchmarks/training.py
     half: bool = False  # round the averaged weights to FP16 at the end: what is judged is exported
+
+    def __post_init__(self) -> None:
+        if self.device not in DEVICES:
+            raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
+        if self.patience < 0 or self.samples_every < 0:
+            raise ValueError("patience and samples_every must be 0 or more")
 
 
 METHODS = ("cluster", "published", "filter", "uniform", "torch-pruning", "random")
@@ -252,8 +264,9 @@ def read_recipe(data: dict[str, Any], name: str = "recipe", text: str = "") -> R
     for source in recipe.source:
         if source.kind not in ("csv", "voc", "scene"):
             raise ConfigError(f"{name}: source {source.name!r}: kind must be csv, voc or scene")
-    if recipe.fit.steps < 1 or recipe.fit.batch < 1:
-        raise ConfigError(f"{name}: [fit] steps and batch must be at least 1")
+    for key in ("steps", "batch", "check_every", "log_every", "threads"):
+        if getattr(recipe.fit, key) < 1:
+            raise ConfigError(f"{name}: [fit] {key} must be at least 1")
     return recipe
 
 

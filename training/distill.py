@@ -13,6 +13,7 @@ from torch import Tensor
 from edge.errors import DataError
 from training.config import Distil
 from training.models.multibox import POSITIVE, Target, cross_entropy, hard_negatives, stack
+from training.ranks import ALONE, Ranks
 
 
 def distil_loss(
@@ -24,6 +25,7 @@ def distil_loss(
     *,
     negatives: float,
     rule: Distil,
+    ranks: Ranks = ALONE,
 ) -> Tensor:
     """What the student owes the teacher in a batch, divided by the number of positives.
 
@@ -38,20 +40,21 @@ def distil_loss(
         targets: of the B pictures.
         negatives: as of `multibox_loss`; the hard ones are the student's.
         rule: weights, temperature, margin.
+        ranks: who else has pictures of this batch, as of `multibox_loss`.
 
     Raises:
         DataError: the loss is not finite.
     """
-    state, wanted = stack(targets)
+    state, wanted = stack(targets, loc_s.device)
     positive = state == POSITIVE
-    taught = positive | hard_negatives(cross_entropy(conf_s, state), state, negatives)
+    taught = positive | hard_negatives(cross_entropy(conf_s, state), state, negatives, ranks)
     soft = divergence(conf_s[taught], conf_t.detach()[taught], rule.temperature)
     boxes = bounded_regression(
         loc_s[positive], loc_t.detach()[positive], wanted[positive], rule.margin
     )
-    scale = max(int(positive.sum()), 1)
+    scale = max(int(ranks.total(positive.sum())), 1)
     loss = (rule.weight_conf * soft + rule.weight_loc * boxes) / scale
-    if not bool(torch.isfinite(loss)):
+    if not bool(torch.isfinite(ranks.total(loss))):
         raise DataError("the distillation loss is not finite; evaluate the teacher's checkpoint")
     return loss
 

@@ -1,13 +1,16 @@
 """The training loop: a plain loop over steps, each a pure function of the recipe's seed.
 
-Writes into the run folder: `metrics.jsonl`, `last.pt` (see `training.checkpoint`) and `best.pt`
-(the same, at the best validation AP50). Files are written beside and moved into place, so a kill
-at any moment leaves a run that `resume` continues to the very same weights.
+Writes into the run folder: `metrics.jsonl` and `results.csv` (see `training.runlog`), `last.pt`
+(see `training.checkpoint`) and `best.pt` (the same, at the best validation AP50). Files are written
+beside and moved into place, the log first, then `best.pt`, then `last.pt`: a kill at any moment
+leaves a run that `resume` continues to the very same weights and the very same log.
+
+With several ranks each has its part of every batch and all the same weights; the chief judges and
+writes.
 """
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -19,16 +22,18 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from training.checkpoint import State, checkpoint, save
-from training.config import Fit, Recipe
+from edge.errors import DataError
+from training.checkpoint import State
+from training.config import Recipe
 from training.data.augment import View
 from training.data.sampler import Pool, batch
 from training.distill import distil_loss
+from training.keeper import Keeper, Report, Show, Validate
 from training.models.multibox import Target, match, multibox_loss
 from training.models.ssd import SSD
-
-Validate = Callable[[SSD], dict[str, float]]  # a model to its metrics; "ap50" chooses the best
-Report = Callable[[dict[str, float]], None]
+from training.ranks import ALONE, Ranks
+from training.runlog import Figures
+from training.schedule import ended, rate
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +45,6 @@ class Batch:
     names: list[str]
 
 
-def rate(step: int, fit: Fit) -> float:
-    """Share of the peak learning rate at a step: linear warm-up, then half a cosine to 0."""
-    warm = min(1.0, (step + 1) / max(fit.warmup, 1))
-    return warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / fit.steps)))
-
-
 def collate(views: Sequence[View], recipe: Recipe) -> Batch:
     """Stack the views and match their heads to the priors."""
     stacked = np.stack([view.image for view in views])
@@ -55,49 +54,69 @@ def collate(views: Sequence[View], recipe: Recipe) -> Batch:
 
 
 def train_step(
-    state: State, data: Batch, recipe: Recipe, teacher: SSD | None = None
-) -> dict[str, float]:
-    """One update of the weights and their running average; returns the figures of the step."""
+    state: State,
+    data: Batch,
+    recipe: Recipe,
+    teacher: SSD | None = None,
+    ranks: Ranks = ALONE,
+) -> Figures:
+    """One update of the weights and their running average; returns the figures of the step.
+
+    Raises:
+        DataError: loss or gradient are not finite; nothing was changed.
+    """
     fit = recipe.fit
-    share = rate(state.step, fit)
-    for group in state.optimizer.param_groups:
-        group["lr"] = group["peak"] * share
-    losses = batch_losses(state.net, data, recipe, teacher)
+    losses = batch_losses(state.net, data, recipe, teacher, ranks)
     state.optimizer.zero_grad(set_to_none=True)
     sum(losses.values(), torch.zeros(())).backward()  # type: ignore[no-untyped-call]
+    ranks.add_gradients(state.net.parameters())
     norm = torch.nn.utils.clip_grad_norm_(state.net.parameters(), fit.clip)
+    if not bool(torch.isfinite(norm)):
+        raise DataError(f"the gradient is not finite; the batch was {', '.join(data.names)}")
+    share = rate(state.step, fit, state.leg)
+    for group in state.optimizer.param_groups:
+        group["lr"] = group["peak"] * share
     state.optimizer.step()
     _average(state.ema, state.net, min(fit.ema, (state.step + 1) / (state.step + 10)))
     state.step += 1
-    figures = {name: float(loss.detach()) for name, loss in losses.items()}
+    figures = {name: float(ranks.total(loss)) for name, loss in losses.items()}
     return {**figures, "grad": float(norm), "lr": share * fit.lr_heads}
 
 
 def batch_losses(
-    net: SSD, data: Batch, recipe: Recipe, teacher: SSD | None = None
+    net: SSD,
+    data: Batch,
+    recipe: Recipe,
+    teacher: SSD | None = None,
+    ranks: Ranks = ALONE,
 ) -> dict[str, Tensor]:
     """The losses of a batch, which are to be added up.
 
     Args:
         net: gets the gradient.
-        data: the batch.
+        data: the batch, or this rank's part of it.
         recipe: the rules, and how much a teacher has to say.
         teacher: sees the same pictures; none where the recipe asks for none.
+        ranks: who has the rest of the batch.
 
     Raises:
         DataError: a loss is not finite; the message names the pictures.
     """
-    with torch.autocast("cpu", torch.bfloat16, enabled=recipe.fit.bfloat16):
-        loc, conf = (x.float() for x in net(data.pictures))
+    device = next(net.parameters()).device
+    pictures = data.pictures.to(device, non_blocking=True)
+    low = torch.autocast(device.type, torch.bfloat16, enabled=recipe.fit.bfloat16)
+    with low:
+        loc, conf = (x.float() for x in net(pictures))
     negatives = recipe.loss.negatives
-    loss_conf, loss_loc = multibox_loss(loc, conf, data.targets, negatives, data.names)
+    loss_conf, loss_loc = multibox_loss(loc, conf, data.targets, negatives, data.names, ranks)
     losses = {"loss_conf": loss_conf, "loss_loc": loss_loc}
     if teacher is not None:
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16, enabled=recipe.fit.bfloat16):
-            loc_t, conf_t = (x.float() for x in teacher(data.pictures))
+        with torch.no_grad(), low:
+            loc_t, conf_t = (x.float() for x in teacher(pictures))
         losses["loss_teacher"] = distil_loss(
-            loc, conf, loc_t, conf_t, data.targets, negatives=negatives, rule=recipe.distil
-        )
+            loc, conf, loc_t, conf_t, data.targets,
+            negatives=negatives, rule=recipe.distil, ranks=ranks,
+        )  # fmt: skip
     return losses
 
 
@@ -119,8 +138,10 @@ def fit(
     clock: Callable[[], float] = time.monotonic,
     minutes: float = math.inf,
     teacher: SSD | None = None,
+    show: Show | None = None,
+    ranks: Ranks = ALONE,
 ) -> State:
-    """Train until the recipe's steps are done, or for so many minutes.
+    """Train until the recipe's steps are done, its patience is at an end, or the time is up.
 
     Args:
         state: from `new_state` or `resume`; changed in place.
@@ -132,29 +153,33 @@ def fit(
         clock: seconds, for `minutes` and the speed; never for the schedule.
         minutes: stop earlier; a later `resume` goes on as if nothing had happened.
         teacher: a trained network of the same priors, for the recipe's distillation.
+        show: called at every `samples_every`-th checkpoint with the averaged weights.
+        ranks: the processes that train together.
 
     Raises:
-        DataError: the loss is not finite; the message names the pictures.
+        DataError: the loss is not finite (the message names the pictures), or a file cannot be
+            written; the last checkpoint stays.
     """
-    out.mkdir(parents=True, exist_ok=True)
-    start, first = clock(), state.step
-    window: list[dict[str, float]] = []
-    for data in _batches(pools, recipe, state.step):
-        window.append(train_step(state, data, recipe, teacher))
-        if state.step % recipe.fit.log_every == 0:
-            done = (state.step - first) * recipe.fit.batch
-            figures = {key: sum(w[key] for w in window) / len(window) for key in window[0]}
-            speed = done / max(clock() - start, 1e-9)
-            _log(out, report, {"step": state.step, **figures, "images_per_s": speed})
-            window = []
-        late = clock() - start > minutes * 60
-        last = state.step >= recipe.fit.steps
-        if last and recipe.fit.half:
+    rule = recipe.fit
+    keeper = Keeper(state, recipe, out, validate, report, show, writes=ranks.chief)
+    start = lap = clock()
+    for data in _batches(pools, recipe, state, ranks):
+        try:
+            state.window.append(train_step(state, data, recipe, teacher, ranks))
+        except DataError as error:
+            raise DataError(f"step {state.step + 1}: {error}; {keeper.kept()}") from error
+        state.seconds += clock() - lap
+        if state.step % rule.log_every == 0:
+            keeper.log()
+        if state.step == rule.steps and rule.half:
             round_to_half(state.ema)
-        if state.step % recipe.fit.check_every == 0 or late or last:
-            _checkpoint(state, recipe, out, validate, report)
-        if late:
+        late = ranks.any(clock() - start > minutes * 60, state.device)
+        due = state.step % rule.check_every == 0 or state.step == rule.steps
+        if due or late:
+            keeper.check(due=due)
+        if late or (due and ranks.any(bool(ended(state, rule)), state.device)):
             break
+        lap = clock()
     return state
 
 
@@ -165,36 +190,19 @@ def round_to_half(net: SSD) -> None:
             parameter.copy_(parameter.half().float())
 
 
-def _batches(pools: Sequence[Pool], recipe: Recipe, start: int) -> Iterator[Batch]:
-    """Batches start, start + 1, ...; the next one is made while this one is learnt."""
+def _batches(pools: Sequence[Pool], recipe: Recipe, state: State, ranks: Ranks) -> Iterator[Batch]:
+    """This rank's parts of the batches to come; the next is made while this one is learnt."""
+    part = ranks.part(recipe.fit.batch)
 
     def make(step: int) -> Batch:
-        return collate(batch(pools, recipe, step), recipe)
+        return collate(batch(pools, recipe, step, part), recipe)
 
+    if ended(state, recipe.fit):
+        return
     with ThreadPoolExecutor(1) as worker:
-        ahead = worker.submit(make, start)
-        for step in range(start, recipe.fit.steps):
+        ahead = worker.submit(make, state.step)
+        for step in range(state.step, recipe.fit.steps):
             data = ahead.result()
             if step + 1 < recipe.fit.steps:
                 ahead = worker.submit(make, step + 1)
             yield data
-
-
-def _checkpoint(
-    state: State, recipe: Recipe, out: Path, validate: Validate, report: Report
-) -> None:
-    metrics = validate(state.ema)
-    better = metrics.get("ap50", 0.0) > state.best
-    state.best = max(state.best, metrics.get("ap50", 0.0))
-    data = checkpoint(state, recipe)
-    save(data, out / "last.pt")
-    if better:
-        save(data, out / "best.pt")
-    _log(out, report, {"step": state.step, **metrics})
-
-
-def _log(out: Path, report: Report, figures: dict[str, float]) -> None:
-    line = {key: round(value, 6) for key, value in figures.items()}
-    with (out / "metrics.jsonl").open("a", encoding="utf-8") as file:
-        file.write(json.dumps(line) + "\n")
-    report(line)

@@ -1,44 +1,50 @@
-"""How well a detector finds heads: AP50, AP, for all heads and for those that are not tiny.
+"""How well a detector finds heads, by all that is asked of it at a door.
 
-AP50 is our own all-point average precision, so that it can be drawn again and again for a
-bootstrap over pictures; AP over IoU 0.5 to 0.95 comes from faster-coco-eval. Data sets are
-reported one by one, each with its number of heads, never as one mean.
+AP50, AP and AR rank it; recall, false positives and the error of the number of heads tell what it
+does at the score threshold that it works with. By head size, and by view. Data sets are reported
+one by one, each with its number of heads, never as one mean.
 """
 
 from __future__ import annotations
 
+import itertools
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from edge.contract.detections import Boxes, Detections
-from edge.contract.ssd import iou_matrix, postprocess
+from edge.contract.ssd import postprocess
 from edge.types import Image
+from training.coco import coco_scores
 from training.data.augment import whole
 from training.data.cache import Picture
 from training.data.statistics import normalised, sides_at_300
+from training.matching import Judged, average_precision, bootstrap, match_heads
 from training.models.ssd import SSD
 
 Detect = Callable[[Image], Detections]  # a picture of any size to boxes 0..1
 
 SCORE = 0.02  # boxes below this change an AP by less than its third digit
 NMS_IOU = 0.45
+LIMIT = 300  # detections of a picture: more than heads in any
+WORKING = 0.4  # the score that a bundle gets unless it is given another one
 BIG = 16.0  # pixels, square root of the area at 300x300: heads that a door camera sees
+SIZES = (0.0, 8.0, 16.0, 32.0, 64.0, math.inf)  # pixels, as of BIG
+_OLD = 0.3  # of `recall_03`, by which bundles have been compared since the first one
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
-    """One picture's detections against its heads, at IoU 0.5.
+class SizeScore:
+    """The heads of one size, the others ignored; false positives are those of that size."""
 
-    scores (n,), hit (n,) of the detections that count; heads: how many there are to find.
-    """
-
-    scores: NDArray[np.float32]
-    hit: NDArray[np.bool_]
     heads: int
+    ap50: float
+    recall: float  # at the working threshold
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,38 +52,55 @@ class Score:
     """Metrics of one data set. Intervals are 95 %, bootstrap over its pictures."""
 
     name: str
+    view: str  # of its camera, as "overhead"; may be empty
     pictures: int
     heads: int
     ap50: float
     ap50_low: float
     ap50_high: float
     ap: float
+    ar100: float
     big_heads: int
     big_ap50: float
     big_ap50_low: float
     big_ap50_high: float
     recall_03: float  # at score 0.3
     false_03: int  # at score 0.3
+    threshold: float  # the working one, of all that follows
+    recall: float
+    false_per_picture: float
+    count_mae: float  # mean absolute error of the number of heads of a picture
+    count_bias: float  # its mean error: above 0, more are seen than are there
+    sizes: dict[str, SizeScore]  # "8-16": pixels, square root of the area at 300x300
 
-    def to_json(self) -> dict[str, object]:
+    def to_json(self) -> dict[str, Any]:
         """A JSON object with the fields of this class; not-a-number becomes null."""
-        values = asdict(self)
-        return {k: None if isinstance(v, float) and np.isnan(v) else v for k, v in values.items()}
+        return _nullified(asdict(self))
 
 
-def torch_detector(net: SSD, score: float = SCORE) -> Detect:
-    """Run a network on single pictures, squashed to its input."""
-    spec = net.spec
+def _nullified(values: dict[str, Any]) -> dict[str, Any]:
+    return {
+        key: _nullified(v) if isinstance(v, dict) else None if v != v else v  # noqa: PLR0124
+        for key, v in values.items()
+    }
+
+
+def torch_detector(
+    net: SSD, score: float = SCORE, *, nms_iou: float = NMS_IOU, limit: int = LIMIT
+) -> Detect:
+    """Run a network on single pictures, squashed to its input, on the device where it is."""
+    spec, device = net.spec, next(net.parameters()).device
 
     def detect(image: Image) -> Detections:
         view = whole(Picture("", image, _none(), np.zeros(0, bool)), (spec.width, spec.height))
-        x = torch.from_numpy(view.image).permute(2, 0, 1)[None].float()
+        x = torch.from_numpy(view.image).to(device).permute(2, 0, 1)[None].float()
         with torch.inference_mode():
             loc, conf = net(x)
             probability = torch.softmax(conf, -1)
         return postprocess(
-            loc.numpy(), probability.numpy(), spec, score=score, nms_iou=NMS_IOU, max_detections=300
-        )
+            loc.cpu().numpy(), probability.cpu().numpy(), spec,
+            score=score, nms_iou=nms_iou, max_detections=limit,
+        )  # fmt: skip
 
     return detect
 
@@ -86,159 +109,104 @@ def _none() -> Boxes:
     return np.zeros((0, 4), np.float32)
 
 
-def judge(found: Detections, heads: Boxes, ignore: NDArray[np.bool_]) -> Judged:
-    """Match detections to heads greedily, best score first, at IoU >= 0.5.
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Pictures and what was detected in each, from score `SCORE` on."""
 
-    A detection that only fits an ignored head is not counted at all.
+    pictures: Sequence[Picture]
+    found: Sequence[Detections]
 
-    Args:
-        found: boxes 0..1.
-        heads: (n, 4) xyxy 0..1.
-        ignore: (n,) heads that need not be found.
-    """
-    order = np.argsort(-found.scores, kind="stable")
-    overlap = iou_matrix(found.boxes[order], heads)
-    hit, counts = np.zeros(len(order), bool), np.ones(len(order), bool)
-    free = ~ignore
-    for row in range(len(order)):
-        rivals = np.where(free, overlap[row], 0)
-        if rivals.size and rivals.max() >= 0.5:
-            hit[row] = True
-            free[rivals.argmax()] = False
-        elif (overlap[row][ignore] >= 0.5).any():
-            counts[row] = False
-    return Judged(found.scores[order][counts], hit[counts], int((~ignore).sum()))
+    @classmethod
+    def by(cls, detect: Detect, pictures: Sequence[Picture]) -> Seen:
+        """Look at every picture."""
+        return cls(pictures, [detect(picture.image) for picture in pictures])
 
+    @classmethod
+    def joined(cls, parts: Sequence[Seen]) -> Seen:
+        """Several sets as one."""
+        return cls(
+            [p for part in parts for p in part.pictures], [f for p in parts for f in p.found]
+        )
 
-def average_precision(judged: Sequence[Judged]) -> float:
-    """All-point AP over the pictures; not a number where there is nothing to find."""
-    weights = np.ones((1, len(judged)), np.int64)
-    return float(weighted_ap(judged, weights)[0])
+    def judged(
+        self, low: float = 0.0, high: float = math.inf, *, own_size: bool = False
+    ) -> list[Judged]:
+        """Each picture's detections against its heads of `low` to below `high` pixels at 300x300.
 
-
-def bootstrap(
-    judged: Sequence[Judged], *, rounds: int = 1000, seed: int = 0
-) -> tuple[float, float]:
-    """95 % interval of the AP when the pictures are drawn again with replacement."""
-    count = len(judged)
-    if count < 2:
-        return float("nan"), float("nan")
-    rng = np.random.default_rng(seed)
-    weights = rng.multinomial(count, np.full(count, 1 / count), size=rounds)
-    values = weighted_ap(judged, weights)
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return float("nan"), float("nan")
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+        Other heads are ignored. A detection without a head is wrong, whatever its size; with
+        `own_size` only if it is of these sizes itself, as with COCO.
+        """
+        rows = []
+        for picture, found in zip(self.pictures, self.found, strict=True):
+            heads = normalised(picture)
+            other = ~_between(sides_at_300(heads), low, high)
+            match = match_heads(found, heads, picture.ignore | other)
+            counts = match.counts
+            if own_size:
+                counts = counts & (match.hit | _between(sides_at_300(match.boxes), low, high))
+            wanted = int((~(picture.ignore | other)).sum())
+            rows.append(Judged(match.scores[counts], match.hit[counts], wanted))
+        return rows
 
 
-def weighted_ap(judged: Sequence[Judged], weights: NDArray[np.int64]) -> NDArray[np.float64]:
-    """(rounds,) AP where picture p counts weights[round, p] times."""
-    owner = np.repeat(np.arange(len(judged)), [len(j.scores) for j in judged])
-    scores = np.concatenate([j.scores for j in judged])
-    order = np.argsort(-scores, kind="stable")
-    hit = np.concatenate([j.hit for j in judged])[order]
-    owner = owner[order]
-    heads = weights @ np.array([j.heads for j in judged])
-    out = np.full(len(weights), np.nan)
-    for number in np.flatnonzero(heads):
-        out[number] = _ap(hit, weights[number, owner], int(heads[number]))
-    return out
-
-
-def _ap(hit: NDArray[np.bool_], weight: NDArray[np.int64], heads: int) -> float:
-    """Area under the precision envelope; detections come best score first."""
-    if not len(hit):
-        return 0.0
-    gained = hit * weight
-    right, all_found = np.cumsum(gained), np.cumsum(weight)
-    precision = right / np.maximum(all_found, 1)
-    envelope = np.maximum.accumulate(precision[::-1])[::-1]
-    return float((envelope * gained).sum() / heads)
+def _between(sides: NDArray[np.float32], low: float, high: float) -> NDArray[np.bool_]:
+    return (sides >= low) & (sides < high)
 
 
 def quick(detect: Detect, pictures: Sequence[Picture]) -> dict[str, float]:
     """AP50 of all heads and of the big ones, for the checkpoints of a run."""
-    every, big = [], []
-    for picture in pictures:
-        found, heads = detect(picture.image), normalised(picture)
-        every.append(judge(found, heads, picture.ignore))
-        big.append(judge(found, heads, picture.ignore | (sides_at_300(heads) < BIG)))
-    return {"ap50": average_precision(every), "ap50_big": average_precision(big)}
+    seen = Seen.by(detect, pictures)
+    return {
+        "ap50": average_precision(seen.judged()),
+        "ap50_big": average_precision(seen.judged(BIG)),
+    }
 
 
-def score(name: str, detect: Detect, pictures: Sequence[Picture]) -> Score:
+def score(
+    name: str, detect: Detect, pictures: Sequence[Picture], threshold: float = WORKING
+) -> Score:
     """All metrics of one data set."""
-    found = [detect(picture.image) for picture in pictures]
-    heads = [normalised(picture) for picture in pictures]
-    ignore = [picture.ignore for picture in pictures]
-    every = [judge(*row) for row in zip(found, heads, ignore, strict=True)]
-    tiny = [i | (sides_at_300(h) < BIG) for i, h in zip(ignore, heads, strict=True)]
-    big = [judge(*row) for row in zip(found, heads, tiny, strict=True)]
-    sure = [j.hit[j.scores >= 0.3] for j in every]
-    total = sum(j.heads for j in every)
+    return score_seen(name, Seen.by(detect, pictures), threshold)
+
+
+def score_seen(name: str, seen: Seen, threshold: float, view: str = "") -> Score:
+    """All metrics of pictures that were looked at already."""
+    every, big = seen.judged(), seen.judged(BIG)
+    heads, ignore = [normalised(p) for p in seen.pictures], [p.ignore for p in seen.pictures]
+    ap, ar = coco_scores(seen.found, heads, ignore)
     low, high = bootstrap(every)
     big_low, big_high = bootstrap(big)
+    old, sure = _sure(every, _OLD), _sure(every, threshold)
+    errors = np.array([len(s) - j.heads for s, j in zip(sure, every, strict=True)])
     return Score(
-        name=name, pictures=len(pictures), heads=total,
-        ap50=average_precision(every), ap50_low=low, ap50_high=high,
-        ap=coco_ap(found, heads, ignore),
+        name=name, view=view, pictures=len(every), heads=sum(j.heads for j in every),
+        ap50=average_precision(every), ap50_low=low, ap50_high=high, ap=ap, ar100=ar,
         big_heads=sum(j.heads for j in big),
         big_ap50=average_precision(big), big_ap50_low=big_low, big_ap50_high=big_high,
-        recall_03=sum(int(s.sum()) for s in sure) / max(total, 1),
-        false_03=sum(int((~s).sum()) for s in sure),
+        recall_03=_recall(every, _OLD), false_03=sum(int((~s).sum()) for s in old),
+        threshold=threshold, recall=_recall(every, threshold),
+        false_per_picture=sum(int((~s).sum()) for s in sure) / max(len(every), 1),
+        count_mae=float(np.abs(errors).mean()), count_bias=float(errors.mean()),
+        sizes=_by_size(seen, threshold),
     )  # fmt: skip
 
 
-def coco_ap(
-    found: Sequence[Detections], heads: Sequence[Boxes], ignore: Sequence[NDArray[np.bool_]]
-) -> float:
-    """AP over IoU 0.5 to 0.95 as COCO defines it, at a nominal 1000x1000 picture."""
-    from faster_coco_eval import COCO, COCOeval_faster  # noqa: PLC0415 - only this needs it
-
-    images = [{"id": n, "width": 1000, "height": 1000} for n in range(1, len(heads) + 1)]
-    truth = [
-        {"image_id": n, "category_id": 1, "iscrowd": int(skip), **_coco_box(box)}
-        for n, (boxes, skips) in enumerate(zip(heads, ignore, strict=True), start=1)
-        for box, skip in zip(boxes, skips, strict=True)
-    ]
-    for number, row in enumerate(truth, start=1):
-        row["id"] = number
-    results = [
-        {"image_id": n, "category_id": 1, "score": float(value), **_coco_box(box)}
-        for n, dets in enumerate(found, start=1)
-        for box, value in zip(dets.boxes, dets.scores, strict=True)
-    ]
-    if not truth or not results:
-        return float("nan") if not truth else 0.0
-    gt = COCO({"images": images, "annotations": truth, "categories": [{"id": 1, "name": "head"}]})
-    run = COCOeval_faster(gt, gt.loadRes(results), "bbox", print_function=_silent)
-    run.params.maxDets = [1, 10, 300]
-    run.evaluate()
-    run.accumulate()
-    precision = run.eval["precision"][:, :, 0, 0, -1]
-    return float(precision[precision > -1].mean())
+def _by_size(seen: Seen, threshold: float) -> dict[str, SizeScore]:
+    found = {}
+    for low, high in itertools.pairwise(SIZES):
+        rows = seen.judged(low, high, own_size=True)
+        name = f"{low:g}-{high:g}" if high < math.inf else f">{low:g}"
+        heads = sum(j.heads for j in rows)
+        found[name] = SizeScore(heads, average_precision(rows), _recall(rows, threshold))
+    return found
 
 
-def _silent(*_: object) -> None:
-    """faster-coco-eval tells its progress; a command prints one table."""
+def _sure(judged: Sequence[Judged], threshold: float) -> list[NDArray[np.bool_]]:
+    """The hits among each picture's detections of at least a score."""
+    return [j.hit[j.scores >= threshold] for j in judged]
 
 
-def _coco_box(box: NDArray[np.float32]) -> dict[str, object]:
-    x1, y1, x2, y2 = (float(v) * 1000 for v in box)
-    return {"bbox": [x1, y1, x2 - x1, y2 - y1], "area": (x2 - x1) * (y2 - y1)}
-
-
-def table(scores: Sequence[Score]) -> str:
-    """The scores as text, one line a data set."""
-    head = f"{'data set':<28} {'heads':>6} {'AP50 [95 %]':>20} {'AP':>6} "
-    lines = [head + f"{'>=16':>6} {'AP50 >=16 [95 %]':>20} {'rec@.3':>7} {'false@.3':>8}"]
-    for s in scores:
-        every = f"{s.ap50:.3f} [{s.ap50_low:.2f}, {s.ap50_high:.2f}]"
-        big = f"{s.big_ap50:.3f} [{s.big_ap50_low:.2f}, {s.big_ap50_high:.2f}]"
-        lines.append(
-            f"{s.name[-28:]:<28} {s.heads:>6} {every:>20} {s.ap:>6.3f} "
-            f"{s.big_heads:>6} {big:>20} {s.recall_03:>7.2f} {s.false_03:>8}"
-        )
-    return "\n".join(lines)
+def _recall(judged: Sequence[Judged], threshold: float) -> float:
+    """Share of the heads that are found; 0 where there are none."""
+    heads = sum(j.heads for j in judged)
+    return sum(int(s.sum()) for s in _sure(judged, threshold)) / max(heads, 1)

@@ -3,54 +3,23 @@
 from __future__ import annotations
 
 import math
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import CallError, DataError
-from edge.scene.pictures import render_training_picture
-from training.checkpoint import (
-    State,
-    blank,
-    build,
-    load,
-    load_weights,
-    new_state,
-    restore,
-    resume,
-)
+from training.checkpoint import State, blank, build, load, load_weights, new_state, restore
 from training.config import Recipe
-from training.data.cache import Picture, load_pictures
-from training.data.heads import read_heads
-from training.data.sampler import Pool, load_pools
-from training.engine import Report, fit
-from training.evaluate import quick, torch_detector
+from training.engine import fit
+from training.evaluate import torch_detector
+from training.gallery import write_samples
+from training.keeper import LAST
+from training.materials import Materials, load_materials
 from training.models.ssd import SSD
+from training.progress import progress
 from training.prune.plan import PruningPlan
-
-
-@dataclass(frozen=True, slots=True)
-class Materials:
-    """What every training of a recipe's pictures needs: pools to learn from, pictures to judge."""
-
-    pools: Sequence[Pool]
-    validation: Sequence[Picture]
-
-    def validate(self, net: SSD) -> dict[str, float]:
-        """AP50 of a network on the validation pictures."""
-        return quick(torch_detector(net), self.validation)
-
-
-def load_materials(recipe: Recipe, data: Path, cache: Path) -> Materials:
-    """Read and render the pictures of a recipe.
-
-    Raises:
-        DataError: pictures are missing or wrong.
-    """
-    validation = load_pictures(read_heads(data / recipe.validation.path, recipe.validation.split))
-    return Materials(load_pools(recipe, data, cache, render_training_picture), validation)
+from training.ranks import ALONE, Ranks, check_batch
+from training.resuming import go_on, with_own_length
+from training.schedule import ended
+from training.wish import Wish
 
 
 def run_fit(
@@ -63,15 +32,34 @@ def run_fit(
     teacher: Path | None = None,
     resuming: bool = False,
     minutes: float = math.inf,
-) -> State:
+    wish: Wish = Wish(),  # noqa: B008 - frozen
+    ranks: Ranks = ALONE,
+) -> Materials:
     """Train after a recipe: from `out`/last.pt, from the checkpoint `start`, or from the backbone.
+
+    Args:
+        recipe: how.
+        data: the folder to which the recipe's paths are relative.
+        out: the run's folder.
+        cache: for rendered pictures.
+        start: a checkpoint or bundle whose weights to begin with.
+        teacher: for a recipe that distils.
+        resuming: go on from `out`/last.pt.
+        minutes: stop then; resumable.
+        wish: what is to be other than in the recipe. A run that goes on keeps its own length and
+            patience unless others are wished for.
+        ranks: the processes that train together.
+
+    Returns:
+        What was trained and judged on; the result lies in `out`.
 
     Raises:
         CallError: the recipe goes on from another one's result, and `start` does not give it; it
-            distils, and there is no `teacher`.
+            distils, and there is no `teacher`; the batch is too small for so many processes.
         DataError: pictures, weights or checkpoint are missing or wrong.
     """
-    last = out / "last.pt"
+    check_batch(recipe.fit.batch, ranks)
+    last = out / LAST
     if last.exists() and not resuming:
         raise DataError(f"{last}: a run is here already; go on with --resume or give another --out")
     if recipe.model.start and start is None and not resuming:
@@ -82,10 +70,23 @@ def run_fit(
     taught_by = load_teacher(recipe, teacher)
     if resuming:
         net, plan = blank(load(last), recipe, last)
+        recipe = with_own_length(recipe, last)
     else:
         net, plan = begin(recipe, data, start)
-    materials = load_materials(recipe, data, cache)
-    return train(net, recipe, materials, plan=plan, out=out, teacher=taught_by, minutes=minutes)
+    with ranks.chief_first():
+        materials = load_materials(recipe, data, cache)
+    if not materials.counts()["validation"]["heads"]:
+        raise DataError(f"{data / recipe.validation.path}: no head to judge by in [validation]")
+    recipe = wish.over(recipe, materials.pools)
+    if ranks.chief:
+        materials.write_counts(out)
+    state = train(
+        net, recipe, materials,
+        plan=plan, out=out, teacher=taught_by, minutes=minutes, ranks=ranks,
+    )  # fmt: skip
+    if ranks.chief and (why := ended(state, recipe.fit)):
+        print(f"step {state.step}: {why}")
+    return materials
 
 
 def train(
@@ -97,6 +98,7 @@ def train(
     out: Path,
     teacher: SSD | None = None,
     minutes: float = math.inf,
+    ranks: Ranks = ALONE,
 ) -> State:
     """Fit a network into the folder `out`, from where a run that lies there has stopped.
 
@@ -108,14 +110,24 @@ def train(
         out: the run's folder.
         teacher: for the recipe's distillation.
         minutes: stop earlier.
+        ranks: the processes that train together.
+
+    Raises:
+        CallError: the run in `out` is of another recipe.
+        DataError: its checkpoint is wrong; or see `training.engine.fit`.
     """
     state = new_state(net, recipe.fit, recipe.model.frozen, plan)
-    if (out / "last.pt").exists():
-        resume(state, out / "last.pt")
+    if (out / LAST).exists():
+        go_on(state, recipe, out / LAST)
+
+    def show(ema: SSD, step: int) -> None:
+        write_samples(torch_detector(ema), materials.validation, out, step)
+
     with progress(recipe.fit.steps) as report:
         return fit(
             state, materials.pools, recipe, out=out, validate=materials.validate, report=report,
-            minutes=minutes, teacher=teacher,
+            minutes=minutes, teacher=None if teacher is None else teacher.to(state.device),
+            show=show, ranks=ranks,
         )  # fmt: skip
 
 
@@ -155,25 +167,3 @@ def begin(recipe: Recipe, data: Path, start: Path | None) -> tuple[SSD, PruningP
     if recipe.model.init:
         net.backbone.load_npz(data / recipe.model.init)
     return net, None
-
-
-@contextmanager
-def progress(steps: int) -> Iterator[Report]:
-    """A bar on a terminal, plain lines elsewhere."""
-    if not sys.stdout.isatty():
-        yield lambda figures: print(_line(figures, steps), flush=True)
-        return
-    from rich.progress import Progress  # noqa: PLC0415 - only a terminal needs it
-
-    with Progress() as bar:
-        task = bar.add_task("fit", total=steps)
-
-        def report(figures: dict[str, float]) -> None:
-            bar.update(task, completed=figures["step"], description=_line(figures, steps))
-
-        yield report
-
-
-def _line(figures: dict[str, float], steps: int) -> str:
-    parts = [f"{key} {value:.4g}" for key, value in figures.items() if key != "step"]
-    return f"step {int(figures['step'])}/{steps}  {'  '.join(parts)}"

@@ -64,6 +64,6 @@ def open_teacher(path: Path | None) -> Teacher:
     from training.judging import open_model
 
     folder = path or Path(__file__).parent.parent / "edge" / "models" / "default"
-    detect = open_model(folder)
+    detect = open_model(folder).detect
     bodies = folder.is_dir() and read_bundle(folder).manifest.target == "body"
     return of_bodies(detect) if bodies else detect

@@ -19,7 +19,8 @@ from training.checkpoint import State, restore
 from training.choosing import Job, choose
 from training.config import Fit, Prune, Recipe
 from training.device import open_device
-from training.fitting import load_materials, load_teacher, train
+from training.fitting import load_teacher, train
+from training.materials import load_materials
 from training.models.ssd import SSD
 from training.prune.plan import PruningPlan, read_plan, write_plan
 from training.prune.surgery import apply

@@ -56,19 +56,36 @@ def fit(args: argparse.Namespace) -> int:
     import torch
 
     from training.fitting import run_fit
+    from training.ranks import join
+    from training.reporting import write_report
+    from training.wish import Wish
 
-    recipe = _recipe(args)
+    recipe = load_recipe(args.recipe)
+    wish = Wish(args.steps, args.epochs, args.patience, args.device)
     torch.set_num_threads(recipe.fit.threads)
-    run_fit(
-        recipe,
-        data=_data(args),
-        out=args.out,
-        cache=args.cache,
-        start=args.start,
-        teacher=args.teacher,
-        resuming=args.resume,
-        minutes=args.minutes,
-    )
+    with join(os.environ, args.device or recipe.fit.device) as ranks:
+        materials = run_fit(
+            recipe,
+            wish=wish,
+            data=_data(args),
+            out=args.out,
+            cache=args.cache,
+            start=args.start,
+            teacher=args.teacher,
+            resuming=args.resume,
+            minutes=args.minutes,
+            ranks=ranks,
+        )
+        if ranks.chief:
+            print(write_report(args.out, materials.validation))
+    return 0
+
+
+def report(args: argparse.Namespace) -> int:
+    """Write the report of a run again."""
+    from training.reporting import validation_of, write_report
+
+    print(write_report(args.out, validation_of(args.out, _data(args))))
     return 0
 
 
@@ -152,14 +169,26 @@ def bench(args: argparse.Namespace) -> int:
 
 
 def evaluate(args: argparse.Namespace) -> int:
-    """Print the AP of a checkpoint or a bundle."""
-    from training.evaluate import table
+    """Print how good a checkpoint or a bundle is: on pictures, and on recordings."""
+    from training.auditing import Recording, audit_all
     from training.judging import evaluate_sets, open_model
+    from training.scoreboard import audit_table, table
 
-    scores = evaluate_sets(open_model(args.model, args.precision), _data(args), args.set)
-    print(table(scores))
+    if args.score is not None and not 0 < args.score < 1:
+        raise CallError(f"--score {args.score:g}: must lie between 0 and 1")
+    recordings = [Recording.parse(text) for text in args.audit]
+    model = open_model(args.model, args.precision, args.runtime)
+    found = evaluate_sets(model, _data(args), args.set, args.score)
+    print(table([*found.sets, *found.views]))
+    figures = found.to_json()
+    if recordings:
+        now = datetime.now(UTC)
+        figures["audits"] = audit_all(
+            args.model, recordings, score=args.score, precision=args.precision, created=now
+        )
+        print(f"\n{audit_table(figures['audits'])}")
     if args.json:
-        _write(args.json, {s.name: s.to_json() for s in scores})
+        _write(args.json, figures)
     return 0
 
 

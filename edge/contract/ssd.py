@@ -159,10 +159,10 @@ def decode(loc: Array, anchors: Array, variances: tuple[float, float]) -> Boxes:
 
 def iou_matrix(first: Boxes, second: Boxes) -> Array:
     """(n, m) intersection over union of xyxy boxes; 0 where both have no area."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    side = np.maximum(high - low, 0)
-    inter = side[..., 0] * side[..., 1]
+    one, other = first.T[:, :, None], np.ascontiguousarray(second.T)[:, None, :]  # by coordinate
+    width = np.maximum(np.minimum(one[2], other[2]) - np.maximum(one[0], other[0]), 0)
+    height = np.maximum(np.minimum(one[3], other[3]) - np.maximum(one[1], other[1]), 0)
+    inter = width * height
     union = _area(first)[:, None] + _area(second)[None, :] - inter
     overlap: Array = (inter / np.maximum(union, 1e-12)).astype(np.float32)
     return overlap

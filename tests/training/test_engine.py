@@ -12,13 +12,17 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
+
 from edge.errors import DataError
 from tests.training.kit import pictures, pools, recipe
-from training.checkpoint import State, build, load, new_state, restore, resume
+from training.checkpoint import Leg, State, build, load, new_state, restore, resume
 from training.config import Augment, Model, Recipe
-from training.engine import fit, rate
+from training.data.sampler import batch
+from training.engine import fit
 from training.evaluate import quick, torch_detector
 from training.models.ssd import SSD
+from training.schedule import lengthen, rate
 
 pytestmark = pytest.mark.training
 
@@ -75,7 +79,9 @@ def test_metrics_and_checkpoints_are_written(tmp_path: Path) -> None:
     assert plan == trained.recipe
     assert trained.plan is None
     assert not trained.net.training
-    assert ["best.pt", "last.pt", "metrics.jsonl"] == sorted(p.name for p in tmp_path.iterdir())
+    assert ["best.pt", "last.pt", "metrics.jsonl", "results.csv"] == sorted(
+        p.name for p in tmp_path.iterdir()
+    )
 
 
 def test_the_averaged_weights_end_as_fp16_can_hold_them(tmp_path: Path) -> None:
@@ -105,7 +111,7 @@ def test_frozen_convolutions_stay_and_others_move(tmp_path: Path) -> None:
 def test_learning_rate_warms_up_and_ends_at_nothing() -> None:
     """Linear to the peak, then half a cosine."""
     plan = dataclasses.replace(recipe().fit, steps=100, warmup=10)
-    rates = [rate(step, plan) for step in range(101)]
+    rates = [rate(step, plan, Leg()) for step in range(101)]
 
     assert 0.1 == pytest.approx(rates[0])
     assert 10 == pytest.approx(rates.index(max(rates)), abs=1)
@@ -123,6 +129,88 @@ def test_nonsense_stops_the_run_and_names_the_pictures(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="disc"):
         go(state, plan, tmp_path)
     assert not (tmp_path / "last.pt").exists()
+
+
+def test_a_run_that_diverges_stops_and_keeps_the_last_good_weights(tmp_path: Path) -> None:
+    """A rate out of all reason: what is told names the step, last.pt is of before and finite."""
+    plan = recipe(steps=40, batch=2, check_every=1, lr_heads=1e30)
+
+    with pytest.raises(DataError, match="not finite") as caught:
+        go(fresh(plan), plan, tmp_path)
+    kept = load(tmp_path / "last.pt")
+
+    assert 0 < kept["step"] < 40
+    assert f"after step {kept['step']}" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    for part in ("model", "ema"):
+        assert all(bool(torch.isfinite(weights).all()) for weights in kept[part].values())
+
+
+def test_the_pictures_of_a_bad_step_are_told(tmp_path: Path) -> None:
+    """Weights that spoil step 4: its whole batch is named, and what step 3 left is kept."""
+    plan = recipe(steps=6)
+    go(fresh(plan), plan, tmp_path, until=3)
+    before = (tmp_path / "last.pt").read_bytes()
+    state = resume(fresh(plan), tmp_path / "last.pt")
+    with torch.no_grad():
+        state.net.head0.conf.bias.fill_(float("inf"))
+
+    with pytest.raises(DataError, match="step 4: the loss is not finite") as caught:
+        go(state, plan, tmp_path)
+    names = [view.name for view in batch(pools(plan), plan, 3)]
+
+    assert f"the batch was {', '.join(names)}; " in str(caught.value)
+    assert "last.pt stays as it was after step 3" in str(caught.value)
+    assert before == (tmp_path / "last.pt").read_bytes()
+
+
+def test_a_gradient_that_is_not_finite_changes_nothing(tmp_path: Path) -> None:
+    """The loss may be finite and its gradient not: the step is not taken."""
+    plan = recipe(steps=2)
+    state = fresh(plan)
+    before = [weights.clone() for weights in state.net.parameters()]
+    state.net.head0.loc.weight.register_hook(lambda gradient: gradient * float("inf"))
+
+    with pytest.raises(DataError, match="gradient is not finite; the batch was disc"):
+        go(state, plan, tmp_path)
+    assert all(torch.equal(a, b) for a, b in zip(before, state.net.parameters(), strict=True))
+
+
+def test_a_longer_run_rises_from_the_rate_it_had() -> None:
+    """Given another length, the rate goes in a line to the new cosine, and never jumps."""
+    short, long = (dataclasses.replace(recipe().fit, steps=steps, warmup=10) for steps in (50, 100))
+    state = fresh(recipe())
+    state.step = 30
+    had = rate(30, short, state.leg)
+    lengthen(state, short, long)
+    rates = [rate(step, long, state.leg) for step in range(30, 101)]
+    jumps = np.abs(np.diff([had, *rates]))
+
+    assert Leg(30, had) == state.leg
+    assert rate(45, long, Leg()) == pytest.approx(rates[15])
+    assert 0.05 > jumps.max()
+    assert 0 == pytest.approx(rates[-1])
+
+
+def test_a_worse_checkpoint_never_replaces_the_best(tmp_path: Path) -> None:
+    """Even where last.pt knows nothing of it, as after a kill between the two files."""
+    plan = recipe(steps=4, check_every=2)
+
+    def run(ap50: float, state: State, steps: int) -> None:
+        longer = dataclasses.replace(plan, fit=dataclasses.replace(plan.fit, steps=steps))
+        fit(
+            state, pools(plan), longer, out=tmp_path,
+            validate=lambda _: {"ap50": ap50}, report=lambda _: None,
+        )  # fmt: skip
+
+    run(0.3, fresh(plan), 2)
+    last = (tmp_path / "last.pt").read_bytes()
+    run(0.9, resume(fresh(plan), tmp_path / "last.pt"), 4)
+    (tmp_path / "last.pt").write_bytes(last)
+    run(0.5, resume(fresh(plan), tmp_path / "last.pt"), 4)
+
+    assert 0.9 == load(tmp_path / "best.pt")["ap50"]
+    assert 0.5 == load(tmp_path / "last.pt")["ap50"]
 
 
 def test_a_checkpoint_of_another_network_is_refused(tmp_path: Path) -> None:

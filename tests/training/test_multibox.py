@@ -118,3 +118,13 @@ def test_a_loss_that_is_not_finite_names_its_pictures() -> None:
     """A run stops at once and says which pictures to look at."""
     with pytest.raises(DataError, match=r"finite.* p"):
         loss([[float("nan"), 0]], [POSITIVE])
+
+
+def test_the_picture_to_blame_is_told_before_the_batch() -> None:
+    """One bad negative of the second picture is enough, though no head is in the batch."""
+    conf = torch.zeros(2, 3, 2)
+    conf[1, 2, 0] = float("nan")
+    target = Target(np.full(3, NEGATIVE, np.int8), np.zeros((3, 4), np.float32))
+
+    with pytest.raises(DataError, match=r"not finite, by b\.jpg; the batch was a\.jpg, b\.jpg"):
+        multibox_loss(torch.zeros(2, 3, 4), conf, [target] * 2, 3.0, ["a.jpg", "b.jpg"])

@@ -26,7 +26,10 @@ _SEEN = 0.35  # a rendered head of which less is seen is neither right nor wrong
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A decoded picture: image (h, w, 3) uint8 BGR, boxes (n, 4) xyxy pixels, ignore (n,)."""
+    """A decoded picture: image (h, w, 3) uint8 BGR, boxes (n, 4) xyxy pixels, ignore (n,).
+
+    `name` is its file's path, or says which rendered one it is.
+    """
 
     name: str
     image: Image
@@ -51,7 +54,7 @@ def _load(sample: Sample, long_side: int) -> Picture:
     if scale < 1:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     boxes = (sample.boxes * np.float32(scale)).astype(np.float32)
-    return Picture(sample.path.name, np.asarray(image, np.uint8), boxes, sample.ignore)
+    return Picture(str(sample.path), np.asarray(image, np.uint8), boxes, sample.ignore)
 
 
 def rendered_pool(

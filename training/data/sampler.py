@@ -6,7 +6,8 @@ uninterrupted one does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,11 +53,29 @@ def load_pools(recipe: Recipe, data: Path, cache: Path, render: Renderer) -> lis
     return pools
 
 
-def batch(pools: Sequence[Pool], recipe: Recipe, step: int) -> list[View]:
-    """The views of one step: sources by their shares, pictures by chance."""
-    rng = np.random.default_rng((recipe.fit.seed, step))
-    owners = rng.choice(len(pools), recipe.fit.batch, p=_shares(pools))
-    return [_draw(rng, pools[owner], recipe) for owner in owners]
+def batch(
+    pools: Sequence[Pool], recipe: Recipe, step: int, part: Iterable[int] | None = None
+) -> list[View]:
+    """The views of one step: sources by their shares, pictures by chance.
+
+    Each view has a generator of its own, so that `part` of a batch, the views with these numbers,
+    is drawn without the rest; all of it by default.
+    """
+    seed, count = recipe.fit.seed, recipe.fit.batch
+    owners = np.random.default_rng((seed, step)).choice(len(pools), count, p=_shares(pools))
+    return [
+        _draw(np.random.default_rng((seed, step, number)), pools[owners[number]], recipe)
+        for number in (range(count) if part is None else part)
+    ]
+
+
+def steps_of(pools: Sequence[Pool], batch: int, epochs: float) -> int:
+    """Steps of so many epochs, at least one.
+
+    An epoch is as many views as the pools hold pictures. It is a measure of length, no order: each
+    view's source is drawn by its share, and its picture by chance.
+    """
+    return max(1, math.ceil(epochs * sum(len(pool.pictures) for pool in pools) / batch))
 
 
 def _shares(pools: Sequence[Pool]) -> list[float]:

@@ -17,6 +17,7 @@ from edge.contract.detections import Boxes
 from edge.contract.ssd import PriorSpec, encode, iou_matrix, priors
 from edge.errors import DataError
 from training.config import Loss
+from training.ranks import ALONE, Ranks
 
 POSITIVE, NEGATIVE, IGNORED = 1, 0, -1
 
@@ -85,9 +86,18 @@ def _near_ignored(corners: Boxes, boxes: Boxes, rule: Loss) -> NDArray[np.bool_]
 
 
 def multibox_loss(
-    loc: Tensor, conf: Tensor, targets: list[Target], negatives: float, names: list[str]
+    loc: Tensor,
+    conf: Tensor,
+    targets: list[Target],
+    negatives: float,
+    names: list[str],
+    ranks: Ranks = ALONE,
 ) -> tuple[Tensor, Tensor]:
     """Classification and box loss of a batch, each divided by the number of positives.
+
+    Where several processes share the batch, each has the loss of its own pictures, by the whole
+    batch's positives and with the whole batch's hard negatives: their sum is what one process
+    would have.
 
     Args:
         loc: (B, N, 4) codes.
@@ -95,25 +105,30 @@ def multibox_loss(
         targets: of the B pictures.
         negatives: hard negatives for each positive, counted over the whole batch.
         names: of the B pictures, for the message.
+        ranks: who else has pictures of this batch.
 
     Raises:
         DataError: the loss is not finite.
     """
-    state, wanted = stack(targets)
+    state, wanted = stack(targets, loc.device)
     positive = state == POSITIVE
     cross = cross_entropy(conf, state)
-    scale = max(int(positive.sum()), 1)
-    loss_conf = cross[positive | hard_negatives(cross, state, negatives)].sum() / scale
+    scale = max(int(ranks.total(positive.sum())), 1)
+    hard = hard_negatives(cross, state, negatives, ranks)
+    loss_conf = cross[positive | hard].sum() / scale
     loss_loc = fn.smooth_l1_loss(loc[positive], wanted[positive], reduction="sum") / scale
-    if not bool(torch.isfinite(loss_conf + loss_loc)):
-        raise DataError(f"the loss is not finite; the pictures were {', '.join(names)}")
+    sound = torch.isfinite(cross).all(1) & torch.isfinite(wanted + loc).flatten(1).all(1)  # (B,)
+    if ranks.any(not bool(sound.all()), loc.device):
+        bad = [name for name, fine in zip(names, sound.tolist(), strict=True) if not fine]
+        told = ", ".join(bad) or "pictures of another process"
+        raise DataError(f"the loss is not finite, by {told}; the batch was {', '.join(names)}")
     return loss_conf, loss_loc
 
 
-def stack(targets: list[Target]) -> tuple[Tensor, Tensor]:
-    """The targets of a batch: states (B, N) int8, codes (B, N, 4) float32."""
-    state = torch.from_numpy(np.stack([t.state for t in targets]))
-    return state, torch.from_numpy(np.stack([t.loc for t in targets]))
+def stack(targets: list[Target], device: torch.device) -> tuple[Tensor, Tensor]:
+    """The targets of a batch on a device: states (B, N) int8, codes (B, N, 4) float32."""
+    state = torch.from_numpy(np.stack([t.state for t in targets])).to(device)
+    return state, torch.from_numpy(np.stack([t.loc for t in targets])).to(device)
 
 
 def cross_entropy(conf: Tensor, state: Tensor) -> Tensor:
@@ -122,16 +137,18 @@ def cross_entropy(conf: Tensor, state: Tensor) -> Tensor:
     return fn.cross_entropy(conf.flatten(0, 1), positive, reduction="none").view(state.shape)
 
 
-def hard_negatives(cross: Tensor, state: Tensor, negatives: float) -> Tensor:
+def hard_negatives(cross: Tensor, state: Tensor, negatives: float, ranks: Ranks = ALONE) -> Tensor:
     """The negatives that are taught, (B, N) bool: those that cost most, over the whole batch.
 
     Args:
         cross: (B, N) from `cross_entropy`; no gradient goes through the choice.
         state: (B, N) from `stack`.
         negatives: so many for each positive, and for 8 where there are fewer.
+        ranks: who else has pictures of this batch.
     """
     negative, cross = state == NEGATIVE, cross.detach()
-    rivals = cross[negative]
-    budget = min(len(rivals), int(negatives * max(int((state == POSITIVE).sum()), 8)))
-    floor = rivals.topk(budget).values[-1] if budget else torch.tensor(torch.inf)
+    rivals = ranks.gathered(cross[negative])
+    positives = int(ranks.total((state == POSITIVE).sum()))
+    budget = min(len(rivals), int(negatives * max(positives, 8)))
+    floor = rivals.topk(budget).values[-1] if budget else torch.inf
     return negative & (cross >= floor)
