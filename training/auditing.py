@@ -77,6 +77,40 @@ def audit_all(
         }
 
 
+def errors_by_score(
+    bundle: Path, recordings: Sequence[Recording], scores: Sequence[float]
+) -> dict[float, int]:
+    """People missed and people too many over all recordings, by the score of a new person.
+
+    The detector looks once at each recording, down to the lowest of the scores.
+
+    Raises:
+        WorldError: an audit cannot be done; has what it says.
+    """
+    errors = dict.fromkeys(scores, 0)
+    for recording in recordings:
+        with TemporaryDirectory() as folder:
+            seen = Path(folder) / "seen.jsonl"
+            replay = [
+                "replay",
+                str(recording.video),
+                "--model",
+                str(bundle),
+                "--line",
+                "0,0.5,1,0.5",
+            ]
+            _headcount(
+                recording, *replay, "--score", str(min(scores)), "--save-detections", str(seen)
+            )
+            for score in scores:
+                told = _headcount(
+                    recording, "audit", "--truth", str(recording.truth), "--json",
+                    "--detections", str(seen), "--score", str(score),
+                )  # fmt: skip
+                errors[score] += told["fn"] + told["fp"]
+    return errors
+
+
 @contextmanager
 def _as_bundle(model: Path, created: datetime) -> Iterator[Path]:
     if model.is_dir():
@@ -95,12 +129,20 @@ def _as_bundle(model: Path, created: datetime) -> Iterator[Path]:
 def _audit(
     bundle: Path, recording: Recording, *, score: float | None, precision: str
 ) -> dict[str, Any]:
-    command = [sys.executable, "-m", "edge.cli", "audit", str(recording.video), "--json"]
-    command += ["--truth", str(recording.truth), "--model", str(bundle), "--precision", precision]
-    command += [] if score is None else ["--score", str(score)]
+    own = [] if score is None else ["--score", str(score)]
+    return _headcount(
+        recording, "audit", str(recording.video), "--truth", str(recording.truth), "--json",
+        "--model", str(bundle), "--precision", precision, *own,
+    )  # fmt: skip
+
+
+def _headcount(recording: Recording, verb: str, *arguments: str) -> dict[str, Any]:
+    """The last line that a verb prints, which is JSON where it is asked for."""
+    command = [sys.executable, "-m", "edge.cli", verb, *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"ended with {done.returncode}"]
-        raise WorldError(f"{recording.video}: headcount audit: {said[-1]}")
-    report: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
+        raise WorldError(f"{recording.video}: headcount {verb}: {said[-1]}")
+    last = done.stdout.strip().splitlines()[-1]
+    report: dict[str, Any] = json.loads(last) if "--json" in arguments else {}
     return report

@@ -10,7 +10,7 @@ from edge.errors import HeadcountError
 from training import verbs
 from training.arms import SWEEPS
 from training.config import DEVICES
-from training.label_verbs import add_label_verbs
+from training.site_verbs import add_adapt, add_site_verbs
 
 _EXTRA = ("torch", "faster_coco_eval", "matplotlib", "rich")
 
@@ -38,6 +38,7 @@ def build_parser() -> argparse.ArgumentParser:
     report.add_argument("out", type=Path, help="the run's folder")
     _add_data(report)
     report.set_defaults(run=verbs.report)
+    add_adapt(commands)
     _pruning_verbs(commands)
     _model_verbs(commands)
     return parser
@@ -101,7 +102,7 @@ def _data_verbs(parser: argparse.ArgumentParser) -> None:
     check.add_argument("--kind", choices=("csv", "voc"), default="csv")
     check.add_argument("--split", default="")
     check.set_defaults(run=verbs.data_check)
-    add_label_verbs(commands)
+    add_site_verbs(commands)
     priors = commands.add_parser("priors", help="sizes of the heads, and priors that reach them")
     priors.add_argument("recipe", type=Path)
     _add_data(priors)

@@ -1,9 +1,12 @@
-"""The verbs that label recordings: arguments in, an exit code out."""
+"""The verbs for one site: label its recordings, fit a detector to it."""
 # ruff: noqa: PLC0415 - rooms are imported by the verbs that need them
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +16,7 @@ if TYPE_CHECKING:
 SHIPPED = "the shipped detector"
 
 
-def add_label_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add_site_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """`data autolabel` and `data strike`."""
     label = commands.add_parser("autolabel", help="label a door's own recording by itself")
     label.add_argument("video", type=Path, nargs="+")
@@ -29,6 +32,50 @@ def add_label_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser
     strike.add_argument("folder", type=Path)
     strike.add_argument("struck", type=Path, help="struck.csv, which the sheet saves")
     strike.set_defaults(run=data_strike)
+
+
+def add_adapt(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """`adapt`."""
+    adapt = commands.add_parser("adapt", help="fit a detector to one door in minutes")
+    adapt.add_argument("bundle", type=Path, help="a bundle of ours; it stays as it is")
+    adapt.add_argument("site", type=Path, help="labelled pictures, or a recording to label first")
+    adapt.add_argument("--out", type=Path, required=True, help="gets the new bundle and the report")
+    adapt.add_argument(
+        "--audit", action="append", default=[], metavar="VIDEO=TRUTH.json",
+        help="a recording with truth, by which the score is chosen; repeatable",
+    )  # fmt: skip
+    adapt.add_argument("--steps", type=int, default=120)
+    adapt.add_argument("--name", default="", help="of the new bundle")
+    adapt.add_argument("--data", type=Path, help="the data folder; else $HEADCOUNT_DATA, data/")
+    adapt.add_argument("--cache", type=Path, default=Path("runs/cache"), help="rendered pictures")
+    adapt.set_defaults(run=run_adapt)
+
+
+def run_adapt(args: argparse.Namespace) -> int:
+    """Fit a bundle to a site and say what that did."""
+    import torch
+
+    from training.adapting import Wanted, adapt
+    from training.auditing import Recording
+    from training.autolabel.labelling import autolabel
+
+    torch.set_num_threads(1)
+    recordings = [Recording.parse(text) for text in args.audit]
+    site = args.site
+    if not site.is_dir():
+        site = args.out / "labels"
+        autolabel([args.site], site, open_teacher(args.bundle), told_by=str(args.bundle))
+        print(f"labelled by itself; look it through and call again: {site / 'sheet.html'}")
+    done = adapt(
+        args.bundle, site, args.out,
+        wanted=Wanted(steps=args.steps, name=args.name, recordings=recordings),
+        data=args.data or Path(os.environ.get("HEADCOUNT_DATA", "data")),
+        cache=args.cache, now=datetime.now(UTC),
+    )  # fmt: skip
+    (args.out / "adapt.json").write_text(json.dumps(done.to_json(), indent=1) + "\n")
+    print("\n".join(done.lines()))
+    print(f"{args.out / 'bundle'}: unsigned; before.jpg and after.jpg show what it finds")
+    return 0
 
 
 def data_autolabel(args: argparse.Namespace) -> int:
