@@ -5,8 +5,9 @@
 Prints a table. The recipe is `heads` at another size, its pictures those of SCUT-HEAD, or simulated
 doors where the data folder has none. The input pipeline runs in a thread of its own beside the
 network, as in a fit; alone, it has one thread. Only an otherwise idle machine gives figures that
-count: each is the median of several rounds in which all take turns, with the lowest beside it. (A file called training.py here would
-hide the package from every program of this folder.)
+count: each is the median of several rounds in which all take turns, with the lowest beside it.
+
+A file called training.py here would hide the package from every program of this folder.
 """
 
 from __future__ import annotations
