@@ -123,7 +123,7 @@ def train(
     def show(ema: SSD, step: int) -> None:
         write_samples(torch_detector(ema), materials.validation, out, step)
 
-    with progress(recipe.fit.steps) as report:
+    with progress(recipe.fit.steps, shown=ranks.chief) as report:
         return fit(
             state, materials.pools, recipe, out=out, validate=materials.validate, report=report,
             minutes=minutes, teacher=None if teacher is None else teacher.to(state.device),

@@ -11,8 +11,11 @@ from training.runlog import Figures
 
 
 @contextmanager
-def progress(steps: int) -> Iterator[Report]:
-    """A bar on a terminal, plain lines elsewhere."""
+def progress(steps: int, *, shown: bool = True) -> Iterator[Report]:
+    """A bar on a terminal, plain lines elsewhere; nothing where another process shows it."""
+    if not shown:
+        yield lambda _: None
+        return
     if not sys.stdout.isatty():
         yield lambda figures: print(_line(figures, steps), flush=True)
         return

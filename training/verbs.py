@@ -294,7 +294,10 @@ def _int8(args: argparse.Namespace, exported: Exported, recipe: Recipe) -> Quant
 
 
 def _recipe(args: argparse.Namespace) -> Recipe:
+    """That of a verb which measures on the CPU while it trains."""
     recipe = load_recipe(args.recipe)
+    if recipe.fit.device != "cpu":
+        raise CallError(f"[fit] device {recipe.fit.device!r}: {args.verb} works on the CPU alone")
     if args.steps is not None:
         if args.steps < 1:
             raise CallError(f"--steps {args.steps}: must be at least 1")

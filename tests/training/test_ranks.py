@@ -13,10 +13,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
+
 from edge.errors import CallError
-from tests.training.kit import write_heads, write_recipe
+from tests.training.kit import pools, recipe, write_heads, write_recipe
 from training.checkpoint import load
 from training.cli import main
+from training.data.sampler import batch
 from training.ranks import ALONE, Ranks, check_batch, join
 
 pytestmark = pytest.mark.training
@@ -32,10 +35,10 @@ def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     for itself, would come to something else.
     """
     write_heads(tmp_path / "discs", count=6)
-    recipe = write_recipe(tmp_path / "r.toml")
-    text = recipe.read_text().replace("batch = 2", "batch = 3").replace("steps = 2", "steps = 5")
-    recipe.write_text(text)
-    arguments = ["fit", str(recipe), "--data", str(tmp_path), "--cache", str(tmp_path / "cache")]
+    file = write_recipe(tmp_path / "r.toml")
+    text = file.read_text().replace("batch = 2", "batch = 3").replace("steps = 2", "steps = 5")
+    file.write_text(text)
+    arguments = ["fit", str(file), "--data", str(tmp_path), "--cache", str(tmp_path / "cache")]
 
     assert 0 == main([*arguments, "--out", str(tmp_path / "one")])
     done = subprocess.run(
@@ -79,3 +82,15 @@ def test_a_batch_for_fewer_than_there_are_is_refused() -> None:
     check_batch(2, Ranks(0, 2))
     with pytest.raises(CallError, match="batch of 2"):
         check_batch(2, Ranks(0, 3))
+
+
+def test_a_part_of_a_batch_is_that_of_the_whole() -> None:
+    """A rank draws its own views alone, and they are those that one process would draw."""
+    plan = recipe(batch=5)
+    whole = batch(pools(plan), plan, 7)
+    part = batch(pools(plan), plan, 7, Ranks(1, 2).part(5))
+
+    assert [whole[1].name, whole[3].name] == [view.name for view in part]
+    assert all(
+        np.array_equal(whole[k].image, view.image) for k, view in zip((1, 3), part, strict=True)
+    )

@@ -1,11 +1,13 @@
 """Pictures a second of a whole training step, in float32 and bfloat16, and of the input alone.
 
-    python benchmarks/training.py [--data DIR] [--size 300x300] [--width 1.0] [--threads 2]
+    python benchmarks/training_speed.py [--data DIR] [--size 300x300] [--width 1.0] [--threads 2]
 
 Prints a table. The recipe is `heads` at another size, its pictures those of SCUT-HEAD, or simulated
 doors where the data folder has none. The input pipeline runs in a thread of its own beside the
 network, as in a fit; alone, it has one thread. Only an otherwise idle machine gives figures that
 count: each is the median of several rounds in which all take turns, with the lowest beside it.
+
+A file called training.py here would hide the package from every program of this folder.
 """
 
 from __future__ import annotations
