@@ -22,7 +22,7 @@ from training.checkpoint import (
     resume,
 )
 from training.config import Recipe
-from training.data.cache import Picture, load_pictures
+from training.data.cache import SHRUNK, Picture, load_pictures
 from training.data.heads import read_heads
 from training.data.sampler import Pool, load_pools
 from training.engine import Report, fit
@@ -49,7 +49,8 @@ def load_materials(recipe: Recipe, data: Path, cache: Path) -> Materials:
     Raises:
         DataError: pictures are missing or wrong.
     """
-    validation = load_pictures(read_heads(data / recipe.validation.path, recipe.validation.split))
+    judged_on = read_heads(data / recipe.validation.path, recipe.validation.split)
+    validation = load_pictures(judged_on, cache=cache / SHRUNK)
     return Materials(load_pools(recipe, data, cache, render_training_picture), validation)
 
 

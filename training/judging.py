@@ -18,7 +18,7 @@ from edge.errors import CallError
 from edge.types import Frame, Image
 from training.checkpoint import restore
 from training.data.augment import whole
-from training.data.cache import Picture, load_pictures
+from training.data.cache import SHRUNK, Picture, load_pictures
 from training.data.heads import read_heads
 from training.evaluate import NMS_IOU, SCORE, Detect, Score, score, torch_detector
 
@@ -70,7 +70,9 @@ def ir_detector(xml: Path, spec: PriorSpec) -> Detect:
     return detect
 
 
-def evaluate_sets(detect: Detect, data: Path, sets: Sequence[str] | None) -> list[Score]:
+def evaluate_sets(
+    detect: Detect, data: Path, sets: Sequence[str] | None, cache: Path | None = None
+) -> list[Score]:
     """Score a detector on each `PATH[:SPLIT]` below the data folder; the usual three by default.
 
     Raises:
@@ -79,5 +81,6 @@ def evaluate_sets(detect: Detect, data: Path, sets: Sequence[str] | None) -> lis
     scores = []
     for name in sets or SETS:
         path, _, split = name.partition(":")
-        scores.append(score(name, detect, load_pictures(read_heads(data / path, split))))
+        pictures = load_pictures(read_heads(data / path, split), cache=cache and cache / SHRUNK)
+        scores.append(score(name, detect, pictures))
     return scores
