@@ -44,8 +44,10 @@ class PictureIndex:
         """
         tail = composed(name)
         same = self._by_name.get(tail.rpartition("/")[2], [])
-        exact = [path for path in same if composed(path.as_posix()).endswith(f"/{tail}")]
-        return _only(exact or same, hints)
+        inner = {path: composed(path.relative_to(self.folder).as_posix()) for path in same}
+        exact = [path for path in same if inner[path] == tail]
+        nested = [path for path in same if inner[path].endswith(f"/{tail}")]
+        return _only(exact or nested or same, hints)
 
     def find_stem(self, stem: str) -> Path | None:
         """The one picture of that name, whatever its suffix."""

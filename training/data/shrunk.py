@@ -21,7 +21,7 @@ from training.data.photo import decode
 
 VERSION = 1  # of what is done to a photo; another number makes all entries anew
 
-_HEAD = 16  # bytes: rows, columns, checksum of the pixels, version; uint32, little-endian
+_HEAD = 16  # bytes: rows, columns, version, checksum of these and the pixels; little-endian uint32
 _MOST = 1 << 28  # bytes that an entry may claim to hold
 
 
@@ -76,8 +76,8 @@ def shrink(image: Image, long_side: int) -> Image:
 
 
 def _header(image: Image) -> bytes:
-    numbers = [*image.shape[:2], zlib.crc32(image.data), VERSION]
-    return np.array(numbers, "<u4").tobytes()
+    what = np.array([*image.shape[:2], VERSION], "<u4").tobytes()
+    return what + zlib.crc32(image.data, zlib.crc32(what)).to_bytes(4, "little")
 
 
 def _read(path: Path) -> Image | None:

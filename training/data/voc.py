@@ -70,11 +70,12 @@ def _splits(
     found: dict[str, list[str]] = defaultdict(list)
     declared = []
     for path in sorted(folder.glob("*.txt")):
-        lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
-        if path.stem == "trainval" or _by_class(lines):
+        text = path.read_text(encoding="utf-8-sig")
+        lines = [composed(line.strip()) for line in text.splitlines()]
+        if path.stem == "trainval" or _by_class(lines, names):
             continue
         declared.append(path.stem)
-        for number, name in enumerate(map(composed, lines), start=1):
+        for number, name in enumerate(lines, start=1):
             if name in names:
                 found[name].append(path.stem)
             elif name:
@@ -83,9 +84,11 @@ def _splits(
     return found, in_order(declared)
 
 
-def _by_class(lines: list[str]) -> bool:
+def _by_class(lines: list[str], names: set[str]) -> bool:
+    """Whether lines are names with a flag; a name may well end in " 1" itself."""
     filled = [line for line in lines if line]
-    return bool(filled) and all(line.rpartition(" ")[2] in ("-1", "0", "1") for line in filled)
+    flagged = all(line.rpartition(" ")[2] in ("-1", "0", "1") for line in filled)
+    return flagged and bool(filled) and names.isdisjoint(filled)
 
 
 def _picture(
