@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
 
@@ -22,8 +23,19 @@ from tests.training.sets import (
 from training.cli import main
 from training.data.check import Findings, examine
 from training.data.kinds import open_set
+from training.data.records import PROBLEMS
 from training.data.roles import parse_roles, roles_for
 from training.data.settle import Rules
+
+PAGE = Path(__file__).parents[2] / "docs" / "data.md"
+
+
+def test_the_page_tells_of_every_problem() -> None:
+    """Each word that the check counts by has its row in docs/data.md, and no other has one."""
+    table = PAGE.read_text(encoding="utf-8").partition("| problem |")[2]
+    rows = re.findall(r"^\| `([a-z-]+)` \|", table, re.MULTILINE)
+
+    assert sorted(PROBLEMS) == sorted(rows)
 
 
 def look(path: Path, fix: str = "", exif: str = "", classes: str = "") -> Findings:

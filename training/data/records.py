@@ -13,6 +13,13 @@ from pathlib import Path
 Corners = tuple[float, float, float, float]  # x1, y1, x2, y2
 Size = tuple[int, int]  # width, height
 
+PROBLEMS = (  # docs/data.md says of each what it means and how to mend it
+    "damaged", "altered", "size", "turned",
+    "no-area", "swapped", "negative", "leaves", "outside", "number", "unit",
+    "class", "background", "no-picture", "unannotated", "twice", "file",
+    "duplicate", "leak", "empty-split",
+)  # fmt: skip
+
 
 @dataclass(frozen=True, slots=True)
 class Problem:
@@ -20,7 +27,7 @@ class Problem:
 
     Attributes:
         where: file and line, object number or annotation id.
-        kind: one word, as docs/data.md lists them.
+        kind: one of `PROBLEMS`.
         what: what is wrong and how to mend it.
         mend: what the chosen fix does about it; empty without one.
     """
@@ -29,6 +36,9 @@ class Problem:
     kind: str
     what: str
     mend: str = ""
+
+    def __post_init__(self) -> None:
+        assert self.kind in PROBLEMS
 
     def line(self) -> str:
         """One line for a person."""
