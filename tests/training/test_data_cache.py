@@ -111,6 +111,17 @@ def test_a_broken_photo_is_told_by_name(tmp_path: Path) -> None:
     assert [] == entries(tmp_path / "cache")
 
 
+def test_a_cache_that_is_no_folder_is_told_and_done_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """As when somebody has given a file."""
+    (tmp_path / "cache").write_text("a file")
+    samples = read_heads(write_csv(tmp_path / "set"))
+
+    assert 4 == len(load_pictures(samples, cache=tmp_path / "cache"))
+    assert 1 == capsys.readouterr().err.count("no more pictures are kept")
+
+
 def test_a_full_disk_stops_the_cache_and_not_the_work(
     tmp_path: Path, small_disk: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -8,6 +8,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from edge.errors import DataError
 from edge.types import Image
@@ -56,6 +58,32 @@ def test_a_file_that_is_cut_off_is_refused(suffix: str, keep: float) -> None:
 
     with pytest.raises(ValueError, match=r"cut off|empty|neither"):
         decode(data[:length])
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".png"])
+def test_every_beginning_of_a_file_is_refused(suffix: str) -> None:
+    """Byte by byte, in its header as well; nothing but this error is raised."""
+    data = encoded(corner_marked(), suffix)
+
+    for length in range(len(data) - 1):
+        with pytest.raises(ValueError, match=r"^(it|its|the) "):
+            decode(data[:length])
+
+
+@given(st.integers(2, 700), st.binary(min_size=1, max_size=4), st.sampled_from([".jpg", ".png"]))
+def test_damage_anywhere_is_refused_or_gives_the_whole_picture(
+    at: int, bad: bytes, suffix: str
+) -> None:
+    """Whatever bytes a bad disk puts where: an error of this kind, or a picture of its header."""
+    data = encoded(corner_marked(), suffix)
+    at %= len(data)
+    spoilt = data[:at] + bad + data[at + len(bad) :]
+    try:
+        image = decode(spoilt)
+    except ValueError:
+        return
+
+    assert image.shape == (*read_header(spoilt).upright[::-1], 3)
 
 
 def test_a_thumbnail_does_not_pass_for_the_end() -> None:

@@ -199,6 +199,30 @@ def test_what_is_wrong_in_a_voc_set_is_collected(tmp_path: Path) -> None:
     assert ("train", "val") == open_set(folder).splits
 
 
+def test_a_voc_file_that_names_another_picture_is_told(tmp_path: Path) -> None:
+    """A copied <filename> would put one picture's boxes on another."""
+    folder = add_voc(add_voc(tmp_path / "set", "a.jpg", voc_object()), "b.jpg", voc_object())
+    xml = folder / "Annotations" / "b.xml"
+    xml.write_text(xml.read_text().replace("b.jpg", "a.jpg"))
+    (problem,) = open_set(folder).problems
+
+    assert "says 'a.jpg', but its own name 'b.jpg'" in problem.what
+    (folder / "JPEGImages" / "b.jpg").unlink()
+    assert [("b.xml", "twice")] == kinds_of(open_set(folder))
+
+
+def test_pictures_of_one_name_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    """Rows that name the folder find their own; a row that does not is told."""
+    rows = [f"{name},head,1,2,30,40,96,64" for name in ("one/a.png", "two/a.png", "a.png")]
+    folder = write_csv(tmp_path / "set", rows)
+    for seed, name in enumerate(("one", "two")):
+        photo(folder / "images" / name / "a.png", seed)
+    raw = open_set(folder)
+
+    assert [("heads.csv:8", "no-picture")] == kinds_of(raw)
+    assert [1, 1] == [len(each.boxes) for each in raw.pictures if each.path.name == "a.png"]
+
+
 def test_difficult_objects_and_crowds_are_ignored(tmp_path: Path) -> None:
     """They are neither right nor wrong to find."""
     voc = add_voc(tmp_path / "voc", "a.jpg", voc_object(difficult=1), voc_object(name="ignore"))

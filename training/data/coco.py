@@ -16,6 +16,9 @@ from typing import Any
 from edge.errors import DataError
 from training.data.index import PictureIndex
 from training.data.records import Problem, RawBox, RawPicture, RawSet, Size, in_order
+from training.data.text import read_text
+
+Id = int | str
 
 _SNIFF = 1 << 20  # bytes in which a COCO file shows what it is
 _SPLIT = re.compile(r"(?<![a-z])(train|valid|val|test)(?![a-z])")
@@ -78,13 +81,13 @@ def _split(file: Path) -> str:
 
 def _read(file: Path, split: str, found: _Found) -> str:
     content = _load(file)
-    classes = {each.get("id"): str(each.get("name")) for each in content["categories"]}
-    boxes: dict[object, list[RawBox]] = defaultdict(list)
-    images = {each.get("id"): each for each in content["images"]}
+    classes = {_id(each, "id"): str(each.get("name")) for each in content["categories"]}
+    boxes: dict[Id, list[RawBox]] = defaultdict(list)
+    images = {_id(each, "id"): each for each in content["images"]}
     for number, each in enumerate(content["annotations"]):
         where = f"{file}: annotation {each.get('id', f'number {number + 1}')}"
         try:
-            boxes[each.get("image_id")].append(_box(each, classes, images, where))
+            boxes[_id(each, "image_id")].append(_box(each, classes, images, where))
         except _Wrong as wrong:
             found.problems.append(Problem(where, wrong.kind, str(wrong)))
     for key, image in images.items():
@@ -98,10 +101,17 @@ class _Wrong(Exception):  # noqa: N818 - caught a few lines above
         self.kind = kind
 
 
+def _id(each: Mapping[str, Any], key: str) -> Id:
+    """A number or a text; whatever else stands there, as text that no other id equals."""
+    value = each.get(key)
+    return value if isinstance(value, int | str) else f"{key} {value!r}"
+
+
 def _load(file: Path) -> dict[str, list[dict[str, Any]]]:
+    text = read_text(file)
     try:
-        content = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        content = json.loads(text)
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{file}: cannot be read as JSON: {error}") from error
     lists = ("images", "annotations", "categories")
     if not isinstance(content, dict):
@@ -115,14 +125,14 @@ def _load(file: Path) -> dict[str, list[dict[str, Any]]]:
 
 def _box(
     each: Mapping[str, Any],
-    classes: Mapping[object, str],
-    images: Mapping[object, Mapping[str, Any]],
+    classes: Mapping[Id, str],
+    images: Mapping[Id, Mapping[str, Any]],
     where: str,
 ) -> RawBox:
-    image = images.get(each.get("image_id"))
+    image = images.get(_id(each, "image_id"))
     if image is None:
         raise _Wrong("no-picture", f"image_id {each.get('image_id')!r} is not among the images")
-    label = classes.get(each.get("category_id"))
+    label = classes.get(_id(each, "category_id"))
     if label is None:
         raise _Wrong("class", _no_category(each.get("category_id"), classes))
     try:
@@ -134,7 +144,7 @@ def _box(
     return RawBox(where, label, corners, _size(image), hard=bool(each.get("iscrowd")))
 
 
-def _no_category(number: object, classes: Mapping[object, str]) -> str:
+def _no_category(number: object, classes: Mapping[Id, str]) -> str:
     known = ", ".join(f"{key} {name}" for key, name in classes.items()) or "none"
     hint = "; to some tools 0 is the background: are all ids one too small?" if number == 0 else ""
     return f"category_id {number!r} is not among the categories ({known}){hint}"

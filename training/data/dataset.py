@@ -20,6 +20,7 @@ from edge.errors import CallError, DataError
 from training.data.check import Findings, Seen
 from training.data.headcsv import COLUMNS, MANIFEST
 from training.data.index import composed
+from training.data.photo import read_photo
 from training.data.records import Problem
 from training.data.roles import Roles
 
@@ -139,7 +140,7 @@ def file_names(paths: Sequence[Path]) -> list[str]:
 
 
 def _copy(each: Seen, target: Path) -> None:
-    data = each.picture.path.read_bytes()
+    data = read_photo(each.picture.path)
     if hashlib.sha256(data).hexdigest() != each.sha256:
         raise DataError(f"{each.picture.path}: has changed while it was read")
     target.write_bytes(data)

@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import DataError
-from training.data.index import PictureIndex, composed
+from training.data.index import PictureIndex
 from training.data.records import Problem, RawBox, RawPicture, RawSet, in_order
+from training.data.text import read_text
 
 COLUMNS = ("image", "label", "xmin", "ymin", "xmax", "ymax", "width", "height")
 MANIFEST = "dataset.json"
@@ -24,8 +25,8 @@ MANIFEST = "dataset.json"
 
 @dataclass(slots=True)
 class _Found:
-    boxes: dict[str, list[RawBox]] = field(default_factory=lambda: defaultdict(list))
-    splits: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+    boxes: dict[Path, list[RawBox]] = field(default_factory=lambda: defaultdict(list))
+    splits: dict[Path, list[str]] = field(default_factory=lambda: defaultdict(list))
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -44,8 +45,7 @@ def read_csv_set(folder: Path) -> RawSet:
             _take_split(where, row, index, found)
     pictures = []
     for path in index.paths:
-        key = composed(path.name)
-        boxes, mine = tuple(found.boxes.get(key, ())), tuple(found.splits.get(key, ()))
+        boxes, mine = tuple(found.boxes.get(path, ())), tuple(found.splits.get(path, ()))
         if has_splits and not boxes and not mine:
             what = "neither split.csv nor heads.csv names this picture"
             found.problems.append(Problem(str(path), "unannotated", what))
@@ -68,7 +68,7 @@ def _take_box(where: str, row: Mapping[str, str], index: PictureIndex, found: _F
         found.problems.append(Problem(where, "number", f"not a number: {error}"))
         return
     box = RawBox(where, row["label"], (x1, y1, x2, y2), size)
-    found.boxes[composed(path.name)].append(box)
+    found.boxes[path].append(box)
 
 
 def _take_split(where: str, row: Mapping[str, str], index: PictureIndex, found: _Found) -> None:
@@ -76,7 +76,7 @@ def _take_split(where: str, row: Mapping[str, str], index: PictureIndex, found: 
     if path is None:
         found.problems.append(_no_picture(where, index.folder, row["image"]))
         return
-    mine = found.splits[composed(path.name)]
+    mine = found.splits[path]
     if row["split"] in mine:
         what = f"{row['image']} is listed twice in split {row['split']!r}; remove one row"
         found.problems.append(Problem(where, "twice", what))
@@ -92,12 +92,7 @@ def _table(
     path: Path, columns: tuple[str, ...], problems: list[Problem]
 ) -> Iterator[tuple[str, dict[str, str]]]:
     """(file:line, row) of a CSV that must have these columns; short rows become problems."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: is not UTF-8; save it as CSV UTF-8") from error
+    text = read_text(path)
     reader = csv.DictReader(io.StringIO(text, newline=""))
     missing = [name for name in columns if name not in (reader.fieldnames or [])]
     if missing:

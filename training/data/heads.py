@@ -17,7 +17,7 @@ from training.data.records import Problem, RawSet
 from training.data.roles import roles_for
 from training.data.settle import Labelled, Rules, settle
 
-_HARMLESS = ("unannotated", "twice")  # such pictures are not used, such rows count once
+_HARMLESS = ("unannotated",)  # such pictures are not used
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from edge.errors import DataError
+from training.data.text import read_text
 
 YAMLS = ("data.yaml", "data.yml", "dataset.yaml")
 LISTS = ("classes.txt", "obj.names", "labels/classes.txt")
@@ -39,10 +39,7 @@ def read_names(folder: Path) -> Names:
     for name in (*YAMLS, *LISTS):
         path = folder / name
         if path.is_file():
-            try:
-                text = path.read_text(encoding="utf-8-sig")
-            except (OSError, UnicodeDecodeError) as error:
-                raise DataError(f"{path}: cannot be read: {error}") from error
+            text = read_text(path)
             return _of_yaml(name, text) if name in YAMLS else _of_list(name, text)
     return Names()
 

@@ -107,7 +107,10 @@ def decode(data: bytes) -> Image:
         ValueError: the file is damaged or cut off.
     """
     header = read_header(data)
-    _check_whole(data)
+    try:
+        _check_whole(data)
+    except (struct.error, IndexError) as error:
+        raise ValueError("it is cut off within its header") from error
     flags = cv2.IMREAD_COLOR | cv2.IMREAD_IGNORE_ORIENTATION
     try:
         image = cv2.imdecode(np.frombuffer(data, np.uint8), flags)

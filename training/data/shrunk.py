@@ -11,6 +11,7 @@ import hashlib
 import os
 import sys
 import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import cv2
@@ -63,7 +64,8 @@ class ShrunkCache:
         except OSError as error:
             print(f"{self.folder}: no more pictures are kept: {error.strerror}", file=sys.stderr)
             self.folder = None
-            beside.unlink(missing_ok=True)
+            with suppress(OSError):
+                beside.unlink(missing_ok=True)
 
 
 def shrink(image: Image, long_side: int) -> Image:

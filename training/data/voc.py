@@ -15,6 +15,7 @@ from pathlib import Path
 from edge.errors import DataError
 from training.data.index import PictureIndex, composed
 from training.data.records import Problem, RawBox, RawPicture, RawSet, Size, in_order
+from training.data.text import read_text
 
 FOLDERS = ("Annotations", "annotations", "labels", ".")
 
@@ -35,7 +36,10 @@ def read_voc_set(folder: Path) -> RawSet:
     pictures: dict[Path, RawPicture] = {}
     for file in files:
         picture = _picture(file, index, splits, problems)
-        if picture is not None:
+        if picture is not None and (other := pictures.get(picture.path)):
+            what = f"{picture.path.name} is annotated by {other.where}, too"
+            problems.append(Problem(str(file), "twice", what))
+        elif picture is not None:
             pictures[picture.path] = picture
     problems += [
         Problem(str(path), "unannotated", "no XML file belongs to this picture")
@@ -70,8 +74,7 @@ def _splits(
     found: dict[str, list[str]] = defaultdict(list)
     declared = []
     for path in sorted(folder.glob("*.txt")):
-        text = path.read_text(encoding="utf-8-sig")
-        lines = [composed(line.strip()) for line in text.splitlines()]
+        lines = [composed(line.strip()) for line in read_text(path).splitlines()]
         if path.stem == "trainval" or _by_class(lines, names):
             continue
         declared.append(path.stem)
@@ -96,13 +99,16 @@ def _picture(
 ) -> RawPicture | None:
     try:
         root = ET.parse(path).getroot()  # noqa: S314
-    except (OSError, ET.ParseError) as error:
+    except (OSError, ET.ParseError, LookupError, ValueError) as error:
         problems.append(Problem(str(path), "file", f"cannot be read as VOC XML: {error}"))
         return None
     name = root.findtext("filename") or path.stem
-    picture = index.find(name) or index.find_stem(path.stem)
-    if picture is None:
+    named, own = index.find(name), index.find_stem(path.stem)
+    picture = named or own
+    if picture is None or (named and own and named != own):
         what = f"its picture {name!r} is not in {index.folder}"
+        if picture is not None:
+            what = f"its <filename> says {name!r}, but its own name {own and own.name!r}"
         problems.append(Problem(str(path), "no-picture", what))
         return None
     size = _size(root)

@@ -16,6 +16,7 @@ from training.data.index import PictureIndex
 from training.data.names_file import LISTS, YAMLS, Names, read_names
 from training.data.photo import SUFFIXES
 from training.data.records import Corners, Problem, RawBox, RawPicture, RawSet, in_order
+from training.data.text import read_text
 
 UNITS = ("share", "percent", "pixel")
 _SLACK = 1.001  # a share that rounding has put above 1
@@ -85,9 +86,10 @@ def _label_file(picture: Path) -> Path:
 
 def _boxes(file: Path, found: _Found) -> Iterator[RawBox]:
     try:
-        lines = file.read_text(encoding="utf-8-sig").splitlines() if file.is_file() else []
-    except (OSError, UnicodeDecodeError) as error:
-        found.problems.append(Problem(str(file), "file", f"cannot be read: {error}"))
+        lines = read_text(file).splitlines()
+    except DataError as error:
+        what = str(error).removeprefix(f"{file}: ")
+        found.problems.append(Problem(str(file), "file", what))
         return
     for number, line in enumerate(lines, start=1):
         if line.strip():
@@ -177,7 +179,7 @@ def _members(folder: Path, names: Names, split: str) -> set[Path]:
     for entry in names.splits[split]:
         path = _resolve(folder, names.root, entry)
         if path.suffix == ".txt" and path.is_file():
-            lines = path.read_text(encoding="utf-8-sig").split("\n")
+            lines = read_text(path).splitlines()
             members |= {
                 _resolve(folder, names.root, line.strip()) for line in lines if line.strip()
             }
