@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from training.data.check import Findings
     from training.data.dataset import Origin
 
+_LISTED = 20  # groups that are told by name
+
 
 def add_set_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the verbs that take one set of pictures."""
@@ -84,8 +86,10 @@ def data_split(args: argparse.Namespace) -> int:
         raise DataError(f"{args.folder}: no heads.csv with images/ here; bring it in with "
                         "`headcount-train data import`")  # fmt: skip
     groups = group_pictures(names, args.by, args.pattern)
-    listed = ", ".join(f"{group} ({len(members)})" for group, members in groups.items())
-    print(f"{len(groups)} groups by {args.pattern or args.by}: {listed}")
+    listed = [f"{group} ({len(members)})" for group, members in groups.items()]
+    more = f" and {len(listed) - _LISTED} more" if len(listed) > _LISTED else ""
+    told = ", ".join(listed[:_LISTED]) + more
+    print(f"{len(groups)} groups by {args.pattern or args.by}: {told}")
     chosen = assign({group: len(members) for group, members in groups.items()}, shares, args.seed)
     splits = {name: chosen[group] for group, members in groups.items() for name in members}
     write_splits(args.folder, splits, replace=args.replace)
@@ -108,13 +112,14 @@ def _examine(args: argparse.Namespace) -> tuple[Findings, Origin]:
     seen = recognise(args.folder).line() if args.kind == "auto" else f"{args.kind} (as told)"
     roles = roles_for(raw, parse_roles(args.classes))
     notes = tuple(filter(None, (*raw.notes, roles.note)))
-    exif = args.exif or ("upright" if raw.upright else "")
-    rules = Rules(roles, raw.labels, args.fix, exif)
-    for line in (f"{args.folder}: {seen}", *notes):
-        print(line)
+    rules = Rules(roles, raw.labels, args.fix, args.exif)
+    print(f"{args.folder}: {seen}", *notes, sep="\n")
+    if args.split and args.split not in raw.splits:
+        known = ", ".join(raw.splits) or "none"
+        raise DataError(f"{args.folder}: no split {args.split!r}; known are {known}")
     findings = examine(raw.of_split(args.split), rules)
     print("\n".join(findings.lines()))
-    return findings, Origin(raw.kind, args.licence, roles, notes)
+    return findings, Origin(args.folder, raw.kind, args.licence, roles, notes)
 
 
 def _write(findings: Findings, origin: Origin, out: Path) -> int:

@@ -38,7 +38,7 @@ OF_KIND = {"heads.csv": "csv", "split.csv": "csv", "a.json": "coco", "Annotation
 
 
 @pytest.mark.parametrize("name", ANY)
-@settings(max_examples=40)
+@settings(deadline=None, max_examples=40)
 @given(data=st.data())
 def test_whatever_stands_in_a_file_is_told(
     tmp_path_factory: pytest.TempPathFactory, name: str, data: st.DataObject

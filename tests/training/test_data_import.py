@@ -68,9 +68,9 @@ def test_the_manifest_tells_what_the_set_is_made_of(tmp_path: Path) -> None:
     assert {"pictures": 4, "heads": 4, "ignored": 1, "splits": {"train": 1}} == told["counts"]
     digest = hashlib.sha256((source / "images" / "0.png").read_bytes()).hexdigest()
     assert digest == told["pictures"]["0.png"]
-    assert [("leaves", "clipped to the picture")] == [
-        (each["kind"], each["mend"]) for each in told["mended"]
-    ]
+    (mended,) = told["mended"]
+    assert ("heads.csv:6", "leaves") == (mended["where"], mended["kind"])
+    assert "clipped to the picture" == mended["mend"]
 
 
 def test_a_set_with_problems_is_not_written(
@@ -105,7 +105,7 @@ def test_what_comes_from_any_kind_is_sound(tmp_path: Path, kind: str) -> None:
 
 
 def test_turned_photos_stay_right_once_imported(tmp_path: Path) -> None:
-    """What was told at the import need not be told again."""
+    """What was told at the import need not be told again, but of pictures that came later."""
     source = add_voc(tmp_path / "set", "a.jpg", voc_object((4, 2, 12, 8)), size=(48, 32))
     data = with_orientation(encoded(corner_marked()), 3)
     (source / "JPEGImages" / "a.jpg").write_bytes(data)
@@ -113,6 +113,12 @@ def test_turned_photos_stay_right_once_imported(tmp_path: Path) -> None:
     assert 0 == bring(source, tmp_path / "out", "--exif", "stored")
     assert 0 == main(["data", "check", str(tmp_path / "out")])
     assert [[36, 24, 44, 30]] == read_heads(tmp_path / "out")[0].boxes.tolist()
+
+    (tmp_path / "out" / "images" / "new.jpg").write_bytes(data)
+    with (tmp_path / "out" / "heads.csv").open("a") as table:
+        table.write("new.jpg,head,4,2,12,8,48,32\n")
+    with pytest.raises(DataError, match=r"heads\.csv:3: the picture is turned"):
+        read_heads(tmp_path / "out")
 
 
 def test_a_picture_that_was_exchanged_is_told(

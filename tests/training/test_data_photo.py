@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import DataError
@@ -70,6 +70,7 @@ def test_every_beginning_of_a_file_is_refused(suffix: str) -> None:
             decode(data[:length])
 
 
+@settings(deadline=None)
 @given(st.integers(2, 700), st.binary(min_size=1, max_size=4), st.sampled_from([".jpg", ".png"]))
 def test_damage_anywhere_is_refused_or_gives_the_whole_picture(
     at: int, bad: bytes, suffix: str

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge.errors import CallError, DataError
@@ -59,6 +59,7 @@ SHARES = st.lists(st.floats(0.01, 1), min_size=2, max_size=3).map(
 )
 
 
+@settings(deadline=None)
 @given(SIZES, SHARES, st.integers(0, 5))
 def test_groups_stay_whole_and_shares_are_met_within_one_of_them(
     sizes: dict[str, int], shares: list[float], seed: int
@@ -84,6 +85,7 @@ def test_groups_stay_whole_and_shares_are_met_within_one_of_them(
         assert all(count >= t - largest for count, t in zip(counts, targets, strict=True))
 
 
+@settings(deadline=None)
 @given(st.lists(st.from_regex(r"[a-c]{1,2}_\d{1,3}\.png", fullmatch=True), unique=True))
 def test_every_picture_is_in_just_one_group(names: list[str]) -> None:
     """Whatever their names."""

@@ -6,15 +6,12 @@ Nothing stops at the first fault: what is sound comes back beside a list of all 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from edge.errors import DataError
-from training.data.headcsv import MANIFEST
-from training.data.index import composed
+from training.data.headcsv import MANIFEST, imported
 from training.data.photo import decode, read_header, read_photo
 from training.data.records import Problem, RawPicture, RawSet
 from training.data.settle import Labelled, Rules, settle
@@ -73,7 +70,7 @@ def examine(raw: RawSet, rules: Rules) -> Findings:
     if not raw.pictures and not raw.problems:
         raise DataError(f"{raw.path}: no pictures here")
     problems = [_with_remedy(problem, rules) for problem in raw.problems]
-    digests = _digests(raw.path)
+    digests = imported(raw.path)
     seen = []
     for each in raw.pictures:
         picture, wrong = _look(each, digests, rules)
@@ -95,15 +92,6 @@ def _with_remedy(problem: Problem, rules: Rules) -> Problem:
     return replace(problem, mend=_REMEDIES[problem.kind]) if rules.fix else problem
 
 
-def _digests(path: Path) -> Mapping[str, str]:
-    """The sha256 of each picture by its name that an import has written down."""
-    try:
-        digests: dict[str, str] = json.loads((path / MANIFEST).read_text())["pictures"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return {}
-    return digests
-
-
 def _look(
     raw: RawPicture, digests: Mapping[str, str], rules: Rules
 ) -> tuple[Seen | None, list[Problem]]:
@@ -116,7 +104,7 @@ def _look(
         what = f"cannot be decoded as a picture: {error}"
         return None, [Problem(str(raw.path), "damaged", what, mend)]
     sha256 = hashlib.sha256(data).hexdigest()
-    if digests.get(composed(raw.path.name), sha256) != sha256:
+    if digests.get(raw.path.name, sha256) != sha256:
         what = f"is another file than {MANIFEST} tells of"
         return None, [Problem(str(raw.path), "altered", what, mend)]
     picture, problems = settle(raw, header, rules)

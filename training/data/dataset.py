@@ -31,6 +31,7 @@ SCHEMA = 1
 class Origin:
     """What the manifest tells of where a set comes from."""
 
+    path: Path
     kind: str
     licence: str
     roles: Roles
@@ -103,14 +104,15 @@ def _write(findings: Findings, origin: Origin, folder: Path, name: str) -> None:
         "notes": list(origin.notes),
         "counts": _counts(findings),
         "pictures": {file: each.sha256 for file, each in named},
-        "mended": [_mended(problem) for problem in findings.problems],
+        "mended": [_mended(problem, origin.path) for problem in findings.problems],
     }
     (folder / MANIFEST).write_bytes(canonical_json(manifest))
 
 
-def _mended(problem: Problem) -> dict[str, str]:
+def _mended(problem: Problem, source: Path) -> dict[str, str]:
+    """A problem by paths within its set: where it lay on somebody's disk is nobody's business."""
     fields = ("where", "kind", "what", "mend")
-    return {field: str(getattr(problem, field)) for field in fields}
+    return {field: getattr(problem, field).replace(f"{source}/", "") for field in fields}
 
 
 def _counts(findings: Findings) -> dict[str, int | dict[str, int]]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -43,17 +44,27 @@ def read_csv_set(folder: Path) -> RawSet:
     if has_splits:
         for where, row in _table(folder / "split.csv", ("image", "split"), found.problems):
             _take_split(where, row, index, found)
-    pictures = []
+    pictures, known = [], imported(folder)
     for path in index.paths:
         boxes, mine = tuple(found.boxes.get(path, ())), tuple(found.splits.get(path, ()))
         if has_splits and not boxes and not mine:
             what = "neither split.csv nor heads.csv names this picture"
             found.problems.append(Problem(str(path), "unannotated", what))
         else:
-            pictures.append(RawPicture(path, boxes[0].where if boxes else str(path), boxes, mine))
+            where = boxes[0].where if boxes else str(path)
+            upright = path.name in known  # an import has made sure
+            pictures.append(RawPicture(path, where, boxes, mine, upright))
     splits = in_order(split for each in pictures for split in each.splits)
-    upright = (folder / MANIFEST).is_file()  # an import has made sure
-    return RawSet("csv", folder, tuple(pictures), tuple(found.problems), splits, upright=upright)
+    return RawSet("csv", folder, tuple(pictures), tuple(found.problems), splits)
+
+
+def imported(folder: Path) -> Mapping[str, str]:
+    """The sha256 of each picture by its file name, as an import has written them down."""
+    try:
+        pictures = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))["pictures"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+    return pictures if isinstance(pictures, dict) else {}
 
 
 def _take_box(where: str, row: Mapping[str, str], index: PictureIndex, found: _Found) -> None:

@@ -62,7 +62,7 @@ def read_heads(path: Path, split: str = "", kind: str = "auto") -> list[Sample]:
 
 def settle_set(chosen: RawSet, whole: RawSet) -> tuple[list[Labelled], list[Problem]]:
     """The labelled pictures of a part of a set by their headers, and all that is wrong."""
-    rules = Rules(roles_for(whole), whole.labels, exif="upright" if whole.upright else "")
+    rules = Rules(roles_for(whole), whole.labels)
     labelled, problems = [], list(whole.problems)
     for each in chosen.pictures:
         picture, wrong = settle(each, probe(each.path), rules)

@@ -40,6 +40,8 @@ def recognise(path: Path) -> Kind:
         DataError: there is nothing that a reader knows.
         CallError: there is more than one kind; `--kind` chooses.
     """
+    if not path.exists():
+        raise DataError(f"{path}: no such folder or file")
     found = [Kind(name, evidence) for name, evidence in _evidence(path).items() if evidence]
     if not found:
         raise DataError(
@@ -68,7 +70,7 @@ def open_set(path: Path, kind: str = "auto", *, unit: str = "share") -> RawSet:
     if name not in READERS:
         raise CallError(f"kind {name!r} must be one of auto, {', '.join(READERS)}")
     if not path.exists():
-        raise DataError(f"{path}: no such folder")
+        raise DataError(f"{path}: no such folder or file")
     return read_yolo_set(path, unit) if name == "yolo" else READERS[name](path)
 
 

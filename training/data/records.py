@@ -68,12 +68,21 @@ class RawBox:
 
 @dataclass(frozen=True, slots=True)
 class RawPicture:
-    """One picture file, who named it, its boxes and the splits that it is in."""
+    """One picture file.
+
+    Attributes:
+        path: of the file.
+        where: who named it.
+        boxes: as written.
+        splits: that it is in.
+        upright: its boxes are known to be drawn on it as shown, whatever its EXIF says.
+    """
 
     path: Path
     where: str
     boxes: tuple[RawBox, ...] = ()
     splits: tuple[str, ...] = ()
+    upright: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +96,6 @@ class RawSet:
         problems: what the reader could not make sense of.
         splits: all splits that the set names, also those without pictures.
         notes: what the reader saw and took for granted, a line each.
-        upright: boxes are known to be drawn on pictures as shown, whatever their EXIF says.
     """
 
     kind: str
@@ -96,7 +104,6 @@ class RawSet:
     problems: tuple[Problem, ...] = ()
     splits: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-    upright: bool = False
 
     @property
     def labels(self) -> tuple[str, ...]:

@@ -63,7 +63,7 @@ class Labelled:
 def settle(raw: RawPicture, header: Header, rules: Rules) -> tuple[Labelled | None, list[Problem]]:
     """The labelled picture, None when all of it is left out, and what was wrong with it."""
     boxes = [box for box in raw.boxes if rules.roles.of(box.label) != "drop"]
-    turn, problem = _turn(boxes, header, rules)
+    turn, problem = _turn(boxes, header, rules, "upright" if raw.upright else rules.exif)
     problems = [problem] if problem else []
     if turn is None:
         return None, problems
@@ -78,12 +78,12 @@ def settle(raw: RawPicture, header: Header, rules: Rules) -> tuple[Labelled | No
 
 
 def _turn(
-    boxes: Sequence[RawBox], header: Header, rules: Rules
+    boxes: Sequence[RawBox], header: Header, rules: Rules, exif: str
 ) -> tuple[int | None, Problem | None]:
     """The EXIF orientation by which boxes must be turned, 1 for none; None: leave the picture out.
 
     Boxes are on the picture as shown when its annotated size is the shown one, and not the stored
-    one as well. Where that cannot tell, `Rules.exif` does, and without it nothing is guessed.
+    one as well. Where that cannot tell, `exif` does, and without it nothing is guessed.
     """
     sizes = {box.size for box in boxes if box.size is not None}
     upright, stored = header.upright, header.stored
@@ -93,9 +93,9 @@ def _turn(
             "or is another one"
         )
         return None, Problem(boxes[0].where, "size", what, _or_none(rules, "picture left out"))
-    if header.orientation == 1 or not boxes or rules.exif == "upright":
+    if header.orientation == 1 or not boxes or exif == "upright":
         return 1, None
-    if rules.exif == "stored":
+    if exif == "stored":
         return header.orientation, None
     if sizes == {upright} and upright != stored:
         return 1, None
