@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from edge.errors import DataError
 from edge.types import Image
 from tests.training.sets import corner_marked, encoded, with_orientation
-from training.data.photo import Header, decode, probe, read_header, turned
+from training.data.container import Header, read_header
+from training.data.photo import decode, probe, turned
 from training.data.settle import turned_corners
 
 

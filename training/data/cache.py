@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 from edge.contract.detections import Boxes
 from edge.errors import DataError
 from edge.types import Image
+from training.data.container import read_header
 from training.data.heads import Sample
-from training.data.photo import read_header, read_photo
+from training.data.photo import read_photo
 from training.data.shrunk import ShrunkCache
 
 Renderer = Callable[[np.random.Generator, int, int], tuple[Image, Boxes, NDArray[np.float32]]]

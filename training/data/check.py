@@ -11,8 +11,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from edge.errors import DataError
+from training.data.container import read_header
 from training.data.headcsv import MANIFEST, imported
-from training.data.photo import decode, read_header, read_photo
+from training.data.index import composed
+from training.data.photo import decode, read_photo
 from training.data.records import Problem, RawPicture, RawSet
 from training.data.settle import Labelled, Rules, settle
 
@@ -104,7 +106,7 @@ def _look(
         what = f"cannot be decoded as a picture: {error}"
         return None, [Problem(str(raw.path), "damaged", what, mend)]
     sha256 = hashlib.sha256(data).hexdigest()
-    if digests.get(raw.path.name, sha256) != sha256:
+    if digests.get(composed(raw.path.name), sha256) != sha256:
         what = f"is another file than {MANIFEST} tells of"
         return None, [Problem(str(raw.path), "altered", what, mend)]
     picture, problems = settle(raw, header, rules)

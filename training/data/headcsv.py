@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge.errors import DataError
-from training.data.index import PictureIndex
+from training.data.index import PictureIndex, composed
 from training.data.records import Problem, RawBox, RawPicture, RawSet, in_order
 from training.data.text import read_text
 
@@ -52,7 +52,7 @@ def read_csv_set(folder: Path) -> RawSet:
             found.problems.append(Problem(str(path), "unannotated", what))
         else:
             where = boxes[0].where if boxes else str(path)
-            upright = path.name in known  # an import has made sure
+            upright = composed(path.name) in known  # an import has made sure
             pictures.append(RawPicture(path, where, boxes, mine, upright))
     splits = in_order(split for each in pictures for split in each.splits)
     return RawSet("csv", folder, tuple(pictures), tuple(found.problems), splits)

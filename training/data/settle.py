@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge.errors import CallError
-from training.data.photo import Header
+from training.data.container import Header
 from training.data.records import Corners, Problem, RawBox, RawPicture, Size
 from training.data.roles import BACKGROUND, Roles, unknown_class
 
