@@ -29,6 +29,7 @@ class PictureIndex:
             for path in folder.rglob("*")
             if path.suffix.lower() in SUFFIXES and not _hidden(path.relative_to(folder))
         )
+        self._inner = {path: composed(path.relative_to(folder).as_posix()) for path in self.paths}
         self._by_name: dict[str, list[Path]] = defaultdict(list)
         self._by_stem: dict[str, list[Path]] = defaultdict(list)
         for path in self.paths:
@@ -44,9 +45,8 @@ class PictureIndex:
         """
         tail = composed(name)
         same = self._by_name.get(tail.rpartition("/")[2], [])
-        inner = {path: composed(path.relative_to(self.folder).as_posix()) for path in same}
-        exact = [path for path in same if inner[path] == tail]
-        nested = [path for path in same if inner[path].endswith(f"/{tail}")]
+        exact = [path for path in same if self._inner[path] == tail]
+        nested = [path for path in same if self._inner[path].endswith(f"/{tail}")]
         return _only(exact or nested or same, hints)
 
     def find_stem(self, stem: str) -> Path | None:
