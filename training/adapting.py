@@ -21,10 +21,10 @@ from training.auditing import Recording, audit_all, errors_by_score
 from training.blending import Blended, choose_blend
 from training.bundle import Label, make_bundle
 from training.checkpoint import Trained, restore
-from training.config import Recipe, Source
+from training.config import PHOTOS, Recipe, Source
 from training.data.cache import Picture, load_pictures, rendered_pool
 from training.data.heads import read_heads
-from training.data.sampler import READERS, Pool, load_pools
+from training.data.sampler import Pool, load_pools
 from training.evaluate import Seen, quick, torch_detector
 from training.export import export
 from training.fitting import train
@@ -172,7 +172,7 @@ def _recipe(recipe: Recipe, data: Path, wanted: Wanted) -> Recipe:
     sources = [
         dataclasses.replace(source, count=min(source.count, RENDERED))
         for source in recipe.source
-        if source.kind not in READERS or (data / source.path).is_dir()
+        if source.kind not in PHOTOS or (data / source.path).is_dir()
     ]
     if not sources:
         sources = [Source("simulated", "scene", 1.0, count=RENDERED, seed=8, overhead=True)]

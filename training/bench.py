@@ -30,7 +30,7 @@ from training.arms import ARMS, DENSE, SWEEPS, Arm, recipe_of
 from training.checkpoint import build, restore
 from training.choosing import Job
 from training.config import Recipe
-from training.data.cache import Picture, load_pictures
+from training.data.cache import SHRUNK, Picture, load_pictures
 from training.data.heads import read_heads
 from training.data.statistics import normalised
 from training.device import open_device
@@ -79,7 +79,7 @@ def open_contest(
         DataError: pictures are missing or wrong.
     """
     folder, _, split = test.partition(":")
-    pictures = load_pictures(read_heads(data / folder, split))
+    pictures = load_pictures(read_heads(data / folder, split), cache=cache / SHRUNK)
     out.mkdir(parents=True, exist_ok=True)
     materials = load_materials(recipe, data, cache)
     return Contest(recipe, start, profile, out, materials, test, pictures)

@@ -10,6 +10,7 @@ from edge.errors import HeadcountError
 from training import verbs
 from training.arms import SWEEPS
 from training.config import DEVICES
+from training.data_verbs import add_set_verbs
 from training.site_verbs import add_adapt, add_site_verbs
 
 _EXTRA = ("torch", "faster_coco_eval", "matplotlib", "rich")
@@ -21,7 +22,9 @@ def build_parser() -> argparse.ArgumentParser:
         prog="headcount-train", description="Train a head detector and make it ready for a door."
     )
     commands = parser.add_subparsers(dest="verb", required=True)
-    _data_verbs(commands.add_parser("data", help="look at training data"))
+    _data_verbs(
+        commands.add_parser("data", help="look at training data, mend, import and split it")
+    )
     fit = commands.add_parser("fit", help="train a detector after a recipe")
     fit.add_argument("recipe", type=Path)
     _add_run(fit, "runs/heads")
@@ -88,7 +91,12 @@ def _add_run(parser: argparse.ArgumentParser, out: str) -> None:
     """What every verb that trains takes."""
     _add_data(parser)
     parser.add_argument("--out", type=Path, default=Path(out), help="the run's folder")
-    parser.add_argument("--cache", type=Path, default=Path("runs/cache"), help="rendered pictures")
+    parser.add_argument(
+        "--cache",
+        type=Path,
+        default=Path("runs/cache"),
+        help="rendered pictures and shrunken photos",
+    )
     parser.add_argument("--steps", type=int, help="in place of the recipe's")
     parser.add_argument(
         "--teacher", type=Path, help="checkpoint or bundle, for a recipe that distils"
@@ -97,11 +105,7 @@ def _add_run(parser: argparse.ArgumentParser, out: str) -> None:
 
 def _data_verbs(parser: argparse.ArgumentParser) -> None:
     commands = parser.add_subparsers(dest="data_verb", required=True)
-    check = commands.add_parser("check", help="open every picture, check every box")
-    check.add_argument("folder", type=Path)
-    check.add_argument("--kind", choices=("csv", "voc"), default="csv")
-    check.add_argument("--split", default="")
-    check.set_defaults(run=verbs.data_check)
+    add_set_verbs(commands)
     add_site_verbs(commands)
     priors = commands.add_parser("priors", help="sizes of the heads, and priors that reach them")
     priors.add_argument("recipe", type=Path)
@@ -126,6 +130,7 @@ def _model_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) 
         "--audit", action="append", default=[], metavar="VIDEO=TRUTH.json", help="repeatable"
     )
     evaluate.add_argument("--score", type=float, help="the working score, in place of its own")
+    evaluate.add_argument("--cache", type=Path, help="for shrunken photos")
     evaluate.add_argument("--json", type=Path, help="write the figures here")
     evaluate.set_defaults(run=verbs.evaluate)
     export = commands.add_parser("export", help="write the OpenVINO file of a checkpoint")

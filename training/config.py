@@ -33,6 +33,8 @@ class Input:
 
 
 BACKBONES = ("mobilenet", "squeezenet")
+PHOTOS = ("auto", "csv", "voc", "coco", "yolo")  # kinds of annotations that are read
+KINDS = (*PHOTOS, "scene")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,13 +57,13 @@ class Model:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One set of pictures. `kind` is "csv", "voc" or "scene"; `share` is its part of a batch."""
+    """One set of pictures; `kind` is one of KINDS, `share` is its part of a batch."""
 
     name: str
     kind: str
     share: float
     path: str = ""  # relative to the data folder
-    split: str = ""  # a name in the folder's split.csv; empty takes all pictures
+    split: str = ""  # a name that the set knows; empty takes all pictures
     count: int = 0  # pictures drawn by kind "scene"
     seed: int = 0  # of kind "scene"
     width: int = 400  # pixels, of kind "scene"; a camera's 4:3
@@ -262,8 +264,10 @@ def read_recipe(data: dict[str, Any], name: str = "recipe", text: str = "") -> R
     if not recipe.source or abs(shares - 1) > 1e-3:
         raise ConfigError(f"{name}: the shares of the sources add up to {shares:g}; make it 1")
     for source in recipe.source:
-        if source.kind not in ("csv", "voc", "scene"):
-            raise ConfigError(f"{name}: source {source.name!r}: kind must be csv, voc or scene")
+        if source.kind not in KINDS:
+            raise ConfigError(
+                f"{name}: source {source.name!r}: kind must be one of {', '.join(KINDS)}"
+            )
     for key in ("steps", "batch", "check_every", "log_every", "threads"):
         if getattr(recipe.fit, key) < 1:
             raise ConfigError(f"{name}: [fit] {key} must be at least 1")

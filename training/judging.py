@@ -21,7 +21,7 @@ from edge.errors import CallError
 from edge.types import Frame, Image
 from training.checkpoint import restore
 from training.data.augment import whole
-from training.data.cache import Picture, load_pictures
+from training.data.cache import SHRUNK, Picture, load_pictures
 from training.data.heads import read_heads
 from training.evaluate import (
     LIMIT,
@@ -146,13 +146,14 @@ class DataSet:
         """Without the view."""
         return f"{self.path}:{self.split}" if self.split else self.path
 
-    def pictures(self, data: Path) -> list[Picture]:
-        """Its pictures.
+    def pictures(self, data: Path, cache: Path | None = None) -> list[Picture]:
+        """Its pictures; `cache` keeps shrunken ones.
 
         Raises:
             DataError: they are missing or wrong.
         """
-        return load_pictures(read_heads(data / self.path, self.split))
+        shrunk = cache and cache / SHRUNK
+        return load_pictures(read_heads(data / self.path, self.split), cache=shrunk)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +170,11 @@ class Evaluation:
 
 
 def evaluate_sets(
-    model: Model, data: Path, sets: Sequence[str] | None, threshold: float | None = None
+    model: Model,
+    data: Path,
+    sets: Sequence[str] | None,
+    threshold: float | None = None,
+    cache: Path | None = None,
 ) -> Evaluation:
     """Score a detector.
 
@@ -178,6 +183,7 @@ def evaluate_sets(
         data: the data folder.
         sets: each `PATH[:SPLIT][@VIEW]`; `SETS` by default.
         threshold: the working score; the model's own by default.
+        cache: keeps shrunken photos.
 
     Raises:
         DataError: a data set is missing or wrong.
@@ -185,7 +191,7 @@ def evaluate_sets(
     working = model.score if threshold is None else threshold
     scores, by_view = [], dict[str, list[Seen]]()
     for each in map(DataSet.parse, sets or SETS):
-        seen = Seen.by(model.detect, each.pictures(data))
+        seen = Seen.by(model.detect, each.pictures(data, cache))
         scores.append(score_seen(each.name, seen, working, each.view))
         if each.view:
             by_view.setdefault(each.view, []).append(seen)

@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.contract.bundle import write_file
 from edge.scene.pictures import render_training_picture
 from training.config import Recipe
-from training.data.cache import Picture, load_pictures
+from training.data.cache import SHRUNK, Picture, load_pictures
 from training.data.heads import read_heads
 from training.data.sampler import Pool, load_pools
 from training.evaluate import quick, torch_detector
@@ -59,13 +59,14 @@ def load_materials(recipe: Recipe, data: Path, cache: Path) -> Materials:
         DataError: pictures are missing or wrong.
     """
     pools = load_pools(recipe, data, cache, render_training_picture)
-    return Materials(pools, load_validation(recipe, data))
+    return Materials(pools, load_validation(recipe, data, cache))
 
 
-def load_validation(recipe: Recipe, data: Path) -> list[Picture]:
-    """The pictures by which the best checkpoint is chosen.
+def load_validation(recipe: Recipe, data: Path, cache: Path | None = None) -> list[Picture]:
+    """The pictures by which the best checkpoint is chosen; `cache` keeps shrunken ones.
 
     Raises:
         DataError: pictures are missing or wrong.
     """
-    return load_pictures(read_heads(data / recipe.validation.path, recipe.validation.split))
+    judged_on = read_heads(data / recipe.validation.path, recipe.validation.split)
+    return load_pictures(judged_on, cache=cache and cache / SHRUNK)

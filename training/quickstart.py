@@ -65,7 +65,16 @@ def plan_pictures(source: Path, count: int, shipped: Path, recipe: Recipe, out: 
         (
             bring,
             ("data", "split", data, "--by", "clip", "--replace"),
-            ("fit", str(out / "recipe.toml"), "--data", data, "--start", str(shipped), "--out", run),
+            (
+                "fit",
+                str(out / "recipe.toml"),
+                "--data",
+                data,
+                "--start",
+                str(shipped),
+                "--out",
+                run,
+            ),
             ("evaluate", f"{run}/best.pt", "--data", data, "--set", ".:test"),
             ("bundle", f"{run}/best.pt", "--data", data, "--out", str(out / "bundle")),
         ),

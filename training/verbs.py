@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from edge.errors import CallError, DataError
 from training.arms import ARMS
-from training.config import Recipe, load_recipe
+from training.config import PHOTOS, Recipe, load_recipe
 
 ARM_NAMES = [arm.name for arm in ARMS]
 if TYPE_CHECKING:
@@ -29,24 +29,15 @@ if TYPE_CHECKING:
     from training.ncs.tools import Compiler
 
 
-def data_check(args: argparse.Namespace) -> int:
-    """Open every picture and check every box."""
-    from training.data.check import check
-    from training.data.sampler import READERS
-
-    print(check(READERS[args.kind](args.folder, args.split)).line())
-    return 0
-
-
 def data_priors(args: argparse.Namespace) -> int:
     """Print the sizes of the heads, and the priors that reach them."""
+    from training.data.heads import read_heads
     from training.data.report import prior_report
-    from training.data.sampler import READERS
 
     recipe = load_recipe(args.recipe)
     for source in recipe.source:
-        if source.kind in READERS:
-            samples = READERS[source.kind](_data(args) / source.path, source.split)
+        if source.kind in PHOTOS:
+            samples = read_heads(_data(args) / source.path, source.split, source.kind)
             print(f"{source.name}:\n{prior_report(samples, recipe.spec)}\n")
     return 0
 
@@ -178,7 +169,7 @@ def evaluate(args: argparse.Namespace) -> int:
         raise CallError(f"--score {args.score:g}: must lie between 0 and 1")
     recordings = [Recording.parse(text) for text in args.audit]
     model = open_model(args.model, args.precision, args.runtime)
-    found = evaluate_sets(model, _data(args), args.set, args.score)
+    found = evaluate_sets(model, _data(args), args.set, args.score, args.cache)
     print(table([*found.sets, *found.views]))
     figures = found.to_json()
     if recordings:

@@ -68,11 +68,12 @@ def test_a_finished_run_is_not_overwritten_but_can_go_on(
         (["evaluate", "none.pt", "--data", "{data}"], 2, "neither a checkpoint nor"),
         (["evaluate", "{recipe}", "--data", "{data}"], 1, "cannot be read as a checkpoint"),
         (["evaluate", "{data}", "--data", "{data}"], 1, "is no bundle"),
-        (["evaluate", "{run}", "--data", "{data}", "--set", "none"], 1, "no pictures"),
+        (["evaluate", "{run}", "--data", "{data}", "--set", "none"], 1, "no such folder"),
         (["export", "none.pt", "--out", "x"], 1, "none.pt"),
         (["bundle", "{run}", "--out", "x", "--version", "one"], 2, "version must be like"),
         (["bundle", "{run}", "--out", "x", "--metrics", "none.json"], 1, "none.json"),
-        (["data", "check", "/nowhere"], 1, "no pictures"),
+        (["data", "check", "/nowhere"], 1, "no such folder"),
+        (["data", "check", "{data}/discs", "--split", "x"], 1, "known are train, val"),
     ],
 )
 def test_a_foreseeable_fault_is_one_line(

@@ -1,4 +1,4 @@
-"""Readers, checks, cache and sampling of pictures with head boxes."""
+"""Pictures with head boxes in memory: read, rendered, sampled, and what they look like."""
 
 from __future__ import annotations
 
@@ -8,17 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge.errors import DataError
 from edge.types import Image
 from tests.training.kit import HEIGHT, WIDTH, disc, pictures, recipe, write_heads
 from training.config import Source
-from training.data.cache import Picture, load_pictures, rendered_pool
-from training.data.check import check
+from training.data.cache import Picture, rendered_pool
 from training.data.heads import Sample, read_heads
 from training.data.report import prior_report
 from training.data.sampler import Pool, batch
 from training.data.statistics import histogram, prior_recall, sides_at_300
-from training.data.voc import read_voc
 
 
 def test_csv_folder_is_read_by_split(tmp_path: Path) -> None:
@@ -29,7 +26,6 @@ def test_csv_folder_is_read_by_split(tmp_path: Path) -> None:
     assert ["1.png", "3.png"] == [sample.path.name for sample in train]
     assert 4 == len(every)
     assert np.array_equal(pictures(4)[1].boxes.astype(int), train[0].boxes)
-    assert "4 pictures, 4 heads, 0 ignored" in check(every).line()
 
 
 def test_pictures_without_a_row_have_no_heads(tmp_path: Path) -> None:
@@ -39,116 +35,6 @@ def test_pictures_without_a_row_have_no_heads(tmp_path: Path) -> None:
     (folder / "heads.csv").write_text("\n".join(rows[:-1]) + "\n")
 
     assert 0 == len(read_heads(folder)[3].boxes)
-    assert 1 == check(read_heads(folder)).empty
-
-
-@pytest.mark.parametrize(
-    ("row", "told"),
-    [
-        ("0.png,head,5,5,5,20,96,64", "has no size"),
-        ("0.png,head,30,5,20,20,96,64", "corners swapped"),
-        ("0.png,head,5,5,120,20,96,64", "leaves its picture"),
-        ("0.png,head,-5,5,20,20,96,64", "leaves its picture"),
-        ("0.png,head,a,5,20,20,96,64", "not a number"),
-        ("0.png,head,nan,5,20,20,96,64", "has no size"),
-        ("0.png,hat,5,5,20,20,96,64", "must be head or ignore"),
-        ("0.png,head,5,5,20", "empty field"),
-    ],
-)
-def test_a_wrong_row_is_told_with_file_and_line(tmp_path: Path, row: str, told: str) -> None:
-    """Annotations that would make the loss infinite stop before training starts."""
-    folder = write_heads(tmp_path / "set")
-    with (folder / "heads.csv").open("a") as file:
-        file.write(row + "\n")
-
-    with pytest.raises(DataError, match=r"heads\.csv:6: ") as caught:
-        read_heads(folder)
-
-    assert told in str(caught.value)
-
-
-def test_missing_files_are_told(tmp_path: Path) -> None:
-    """No folder, no such split, a listed picture that is not there, a wrong header."""
-    folder = write_heads(tmp_path / "set")
-
-    with pytest.raises(DataError, match="no pictures"):
-        read_heads(tmp_path / "none")
-    with pytest.raises(DataError, match="'test'"):
-        read_heads(folder, "test")
-    (folder / "images" / "3.png").unlink()
-    with pytest.raises(DataError, match="no such picture"):
-        read_heads(folder, "train")
-    (folder / "heads.csv").write_text("image,label\n")
-    with pytest.raises(DataError, match="no column xmin"):
-        read_heads(folder)
-
-
-def test_a_file_that_is_no_picture_is_told(tmp_path: Path) -> None:
-    """A broken download is named, by the check and by the cache."""
-    folder = write_heads(tmp_path / "set")
-    (folder / "images" / "2.png").write_text("no picture")
-
-    with pytest.raises(DataError, match=r"2\.png"):
-        check(read_heads(folder))
-    with pytest.raises(DataError, match=r"2\.png"):
-        load_pictures(read_heads(folder))
-
-
-VOC = """<annotation><filename>{name}</filename>
-<size><width>96</width><height>64</height></size>
-<object><name>person</name><difficult>0</difficult>
-<bndbox><xmin>10</xmin><ymin>12</ymin><xmax>{xmax}</xmax><ymax>30</ymax></bndbox></object>
-<object><name>ignore</name>
-<bndbox><xmin>50</xmin><ymin>2</ymin><xmax>60</xmax><ymax>9</ymax></bndbox></object>
-</annotation>"""
-
-
-def voc_folder(folder: Path, xmax: object = 20) -> Path:
-    """A VOC set of one picture."""
-    for name in ("Annotations", "JPEGImages", "ImageSets/Main"):
-        (folder / name).mkdir(parents=True)
-    (folder / "Annotations" / "a.xml").write_text(VOC.format(name="a.jpg", xmax=xmax))
-    (folder / "JPEGImages" / "a.jpg").write_bytes(b"")
-    (folder / "ImageSets" / "Main" / "train.txt").write_text("a\n")
-    return folder
-
-
-@pytest.mark.parametrize("split", ["", "train"])
-def test_voc_folder_is_read(tmp_path: Path, split: str) -> None:
-    """Objects become heads; those called ignore, or difficult, are ignored."""
-    (sample,) = read_voc(voc_folder(tmp_path / "voc"), split)
-
-    assert [[10, 12, 20, 30], [50, 2, 60, 9]] == sample.boxes.tolist()
-    assert [False, True] == sample.ignore.tolist()
-
-
-@pytest.mark.parametrize("xmax", [5, 400, "x"])
-def test_a_wrong_voc_object_is_told(tmp_path: Path, xmax: object) -> None:
-    """The message names the file."""
-    with pytest.raises(DataError, match=r"a\.xml: "):
-        read_voc(voc_folder(tmp_path / "voc", xmax))
-
-
-def test_missing_voc_files_are_told(tmp_path: Path) -> None:
-    """No annotations, no such split, not XML."""
-    folder = voc_folder(tmp_path / "voc")
-
-    with pytest.raises(DataError, match="no Annotations"):
-        read_voc(tmp_path)
-    with pytest.raises(DataError, match=r"test\.txt: cannot be read"):
-        read_voc(folder, "test")
-    (folder / "Annotations" / "a.xml").write_text("<annotation>")
-    with pytest.raises(DataError, match="VOC XML"):
-        read_voc(folder)
-
-
-def test_large_pictures_shrink_and_their_boxes_with_them(tmp_path: Path) -> None:
-    """Memory holds no more pixels than any input uses."""
-    (sample, *_) = read_heads(write_heads(tmp_path / "set"))
-    (picture,) = load_pictures([sample], long_side=WIDTH // 2)
-
-    assert (HEIGHT // 2, WIDTH // 2, 3) == picture.image.shape
-    assert np.allclose(sample.boxes / 2, picture.boxes)
 
 
 def test_rendered_pool_is_drawn_once(tmp_path: Path) -> None:

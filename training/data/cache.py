@@ -9,18 +9,21 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.contract.detections import Boxes
 from edge.errors import DataError
 from edge.types import Image
+from training.data.container import read_header
 from training.data.heads import Sample
+from training.data.photo import read_photo
+from training.data.shrunk import ShrunkCache
 
 Renderer = Callable[[np.random.Generator, int, int], tuple[Image, Boxes, NDArray[np.float32]]]
 
 LONG_SIDE = 640  # pixels; more than any input uses, little enough to keep thousands in memory
+SHRUNK = "shrunk"  # the folder of shrunken photos in a run's cache
 _SEEN = 0.35  # a rendered head of which less is seen is neither right nor wrong to find
 
 
@@ -37,24 +40,32 @@ class Picture:
     ignore: NDArray[np.bool_]
 
 
-def load_pictures(samples: Sequence[Sample], long_side: int = LONG_SIDE) -> list[Picture]:
+def load_pictures(
+    samples: Sequence[Sample], long_side: int = LONG_SIDE, cache: Path | None = None
+) -> list[Picture]:
     """Decode and shrink; boxes shrink with their picture.
 
+    Args:
+        samples: files and boxes.
+        long_side: pixels of the longer side at most.
+        cache: a folder that keeps shrunken pictures for the next time.
+
     Raises:
-        DataError: a file is not a picture.
+        DataError: a file is not a picture, or not a whole one.
     """
-    return [_load(sample, long_side) for sample in samples]
+    shrunk = ShrunkCache(cache, long_side)
+    return [_load(sample, shrunk) for sample in samples]
 
 
-def _load(sample: Sample, long_side: int) -> Picture:
-    image = cv2.imread(str(sample.path), cv2.IMREAD_COLOR)
-    if image is None:
-        raise DataError(f"{sample.path}: cannot be decoded as a picture")
-    scale = min(1.0, long_side / max(image.shape[:2]))
-    if scale < 1:
-        image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+def _load(sample: Sample, shrunk: ShrunkCache) -> Picture:
+    data = read_photo(sample.path)
+    try:
+        image, full = shrunk.load(data), read_header(data).upright
+    except ValueError as error:
+        raise DataError(f"{sample.path}: cannot be decoded as a picture: {error}") from error
+    scale = min(1.0, shrunk.long_side / max(full))
     boxes = (sample.boxes * np.float32(scale)).astype(np.float32)
-    return Picture(str(sample.path), np.asarray(image, np.uint8), boxes, sample.ignore)
+    return Picture(str(sample.path), image, boxes, sample.ignore)
 
 
 def rendered_pool(

@@ -7,7 +7,7 @@ uninterrupted one does.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,11 +15,8 @@ import numpy as np
 
 from training.config import Recipe, Source
 from training.data.augment import View, augment
-from training.data.cache import Picture, Renderer, load_pictures, rendered_pool
-from training.data.heads import Sample, read_heads
-from training.data.voc import read_voc
-
-READERS: dict[str, Callable[[Path, str], list[Sample]]] = {"csv": read_heads, "voc": read_voc}
+from training.data.cache import SHRUNK, Picture, Renderer, load_pictures, rendered_pool
+from training.data.heads import read_heads
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +33,7 @@ def load_pools(recipe: Recipe, data: Path, cache: Path, render: Renderer) -> lis
     Args:
         recipe: names the sources.
         data: the folder to which their paths are relative.
-        cache: a folder for rendered pools.
+        cache: a folder for rendered pools and shrunken photos.
         render: draws the pictures of sources of kind "scene".
     """
     pools = []
@@ -48,7 +45,8 @@ def load_pools(recipe: Recipe, data: Path, cache: Path, render: Renderer) -> lis
                 render, count=source.count, seed=source.seed, size=size, file=cache / name
             )
         else:
-            pictures = load_pictures(READERS[source.kind](data / source.path, source.split))
+            samples = read_heads(data / source.path, source.split, source.kind)
+            pictures = load_pictures(samples, cache=cache / SHRUNK)
         pools.append(Pool(source, pictures))
     return pools
 
