@@ -16,7 +16,7 @@ from edge.types import Image
 from training.autolabel.labels import Label, Labels
 from training.autolabel.sheet import Shown, sheet
 from training.autolabel.video import Video
-from training.data.heads import COLUMNS
+from training.data.headcsv import COLUMNS
 
 HEADS, SHEET, STORY = "heads.csv", "sheet.html", "autolabel.json"
 
