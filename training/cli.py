@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from edge.errors import HeadcountError
@@ -11,7 +12,7 @@ from training import verbs
 from training.arms import SWEEPS
 from training.config import DEVICES
 from training.data_verbs import add_set_verbs
-from training.site_verbs import add_adapt, add_site_verbs
+from training.site_verbs import add_adapt, add_quickstart, add_site_verbs
 
 _EXTRA = ("torch", "faster_coco_eval", "matplotlib", "rich")
 
@@ -42,6 +43,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_data(report)
     report.set_defaults(run=verbs.report)
     add_adapt(commands)
+    add_quickstart(commands, main)
     _pruning_verbs(commands)
     _model_verbs(commands)
     return parser
@@ -172,7 +174,7 @@ def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", type=Path, help="the data folder; else $HEADCOUNT_DATA, data/")
 
 
-def main(argv: list[str] | None = None) -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """Run one verb; 0 done, 1 the world is wrong, 2 the call is wrong."""
     args = build_parser().parse_args(argv)
     try:

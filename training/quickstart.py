@@ -1,102 +1,120 @@
-"""The composition of `quickstart`: from pictures or a recording of a door to a bundle and a report.
+"""The composition of `quickstart`: from pictures or recordings of a door to a bundle and a report.
 
-    recordings       -> labelled by themselves -> adapt
-    few pictures     -> checked, mended        -> adapt
-    many pictures    -> checked, mended, split by clip -> fit, from the shipped detector -> evaluate
+    recordings                 label by themselves -> adapt the shipped detector
+    few pictures, or one clip  check and mend      -> adapt the shipped detector
+    many pictures              check and mend, split by clip -> fit -> evaluate -> bundle
 
-Every step is a verb of its own, told as it would be typed, so that a person can go on from there.
+Every step is a verb of its own and is told as it would be typed, so that a person can go on from
+there. A step whose result lies there already is left out: called again, it goes on.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge.errors import CallError
-from training.config import Fit, Recipe, Source, Validation
+from edge.errors import CallError, DataError
+from training.data.groups import group_pictures
+from training.data.kinds import open_set
 
-VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".gif")
+VIDEOS = (".avi", ".gif", ".m4v", ".mkv", ".mov", ".mp4", ".webm")
 MANY = 60  # pictures, from which on a fit of its own pays
-OWN = 0.6  # share of the person's own pictures in a batch; the rest is rendered
+SPLITS = 3  # train, val and test want a clip each
 
-Run = Callable[[Sequence[str]], None]  # a command line of headcount-train
+Run = Callable[[Sequence[str]], int]  # a command line of headcount-train to its exit code
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """What will be done, as command lines; `recipe` is written before the first, if any."""
+class Step:
+    """A command line, and what it makes."""
 
-    commands: tuple[tuple[str, ...], ...]
-    recipe: Recipe | None = None
+    command: tuple[str, ...]
+    makes: Path
 
 
-def recordings(source: Path) -> list[Path]:
-    """The recordings that a path is or holds."""
+def plan(source: Path, shipped: Path, out: Path) -> list[Step]:
+    """What leads from `source` to `out`/bundle.
+
+    Args:
+        source: a recording, a folder of recordings, or pictures with boxes of any kind.
+        shipped: the bundle to begin with.
+        out: where everything goes.
+
+    Raises:
+        CallError: nothing of all that is there.
+        DataError: the pictures cannot be read.
+    """
+    if not source.exists():
+        raise CallError(f"{source}: no such file or folder")
+    if videos := _recordings(source):
+        return _of_recordings(videos, shipped, out)
+    names = [each.path.name for each in open_set(source).pictures]
+    if not names:
+        raise CallError(f"{source}: neither recordings nor pictures with boxes are here")
+    clips = len(group_pictures(names, "clip"))
+    alone = len(names) < MANY or clips < SPLITS
+    return _of_few(source, shipped, out) if alone else _of_many(source, shipped, out)
+
+
+def follow(steps: Sequence[Step], run: Run, say: Callable[[str], None] = print) -> None:
+    """Take the steps that are not taken yet.
+
+    Raises:
+        DataError: a step has failed; it has said why.
+    """
+    for number, step in enumerate(steps, 1):
+        told = " ".join(step.command)
+        if step.makes.exists():
+            say(f"[{number}/{len(steps)}] {step.makes} is there: left out: {told}")
+            continue
+        say(f"[{number}/{len(steps)}] headcount-train {told}")
+        if run(step.command):
+            raise DataError(f"the step failed, see above; mend it and call again: {told}")
+
+
+def _recordings(source: Path) -> list[Path]:
     if source.is_file():
         return [source] if source.suffix.lower() in VIDEOS else []
     return sorted(path for path in source.iterdir() if path.suffix.lower() in VIDEOS)
 
 
-def plan_recordings(videos: Sequence[Path], shipped: Path, out: Path) -> Plan:
-    """Label recordings, then fit the shipped detector to them."""
-    labels = str(out / "labels")
-    return Plan((
-        ("data", "autolabel", *map(str, videos), "--out", labels, "--teacher", str(shipped)),
-        ("adapt", str(shipped), labels, "--out", str(out)),
-    ))  # fmt: skip
+def _of_recordings(videos: Sequence[Path], shipped: Path, out: Path) -> list[Step]:
+    labels = out / "labels"
+    paths = [str(path) for path in videos]
+    return [
+        Step(("data", "autolabel", *paths, "--out", str(labels)), labels),
+        _adapt(shipped, labels, out),
+    ]
 
 
-def plan_pictures(source: Path, count: int, shipped: Path, recipe: Recipe, out: Path) -> Plan:
-    """Check pictures and mend them, then adapt to few of them, or fit on many.
+def _of_few(source: Path, shipped: Path, out: Path) -> list[Step]:
+    return [_bring(source, out), _adapt(shipped, out / "data", out)]
 
-    Raises:
-        CallError: there are no pictures.
-    """
-    if not count:
-        raise CallError(f"{source}: neither recordings nor pictures with boxes are here")
-    data = str(out / "data")
-    bring = ("data", "import", str(source), "--out", data, "--fix", "clip")
-    if count < MANY:
-        return Plan((bring, ("adapt", str(shipped), data, "--out", str(out))))
-    run = str(out / "run")
-    return Plan(
-        (
-            bring,
-            ("data", "split", data, "--by", "clip", "--replace"),
-            (
-                "fit",
-                str(out / "recipe.toml"),
-                "--data",
-                data,
-                "--start",
-                str(shipped),
-                "--out",
-                run,
-            ),
-            ("evaluate", f"{run}/best.pt", "--data", data, "--set", ".:test"),
-            ("bundle", f"{run}/best.pt", "--data", data, "--out", str(out / "bundle")),
+
+def _of_many(source: Path, shipped: Path, out: Path) -> list[Step]:
+    data, run = str(out / "data"), str(out / "run")
+    best = f"{run}/best.pt"
+    fit = ("fit", "own", "--data", data, "--start", str(shipped), "--out", run)
+    return [
+        _bring(source, out),
+        Step(("data", "split", data, "--by", "clip", "--replace"), out / "data" / "split.csv"),
+        Step(fit, out / "run" / "report.html"),
+        Step(
+            ("evaluate", best, "--data", data, "--set", ".:test", "--json", f"{out}/scores.json"),
+            out / "scores.json",
         ),
-        own_recipe(recipe, count),
-    )
+        Step(
+            ("bundle", best, "--metrics", f"{out}/scores.json", "--out", f"{out}/bundle"),
+            out / "bundle",
+        ),
+    ]
 
 
-def own_recipe(recipe: Recipe, count: int) -> Recipe:
-    """A recipe for a person's own pictures, at the input and with the priors of another one.
+def _bring(source: Path, out: Path) -> Step:
+    data = out / "data"
+    return Step(("data", "import", str(source), "--out", str(data), "--fix", "clip"), data)
 
-    It lasts for about twenty looks at each picture, and no longer than two thousand steps.
-    """
-    steps = max(300, min(2000, round(20 * count / (OWN * recipe.fit.batch))))
-    fit = Fit(
-        steps=steps, lr_heads=5e-4, lr_backbone=1.5e-4, warmup=50, half=True,
-        check_every=max(50, steps // 8), patience=4,
-    )  # fmt: skip
-    sources = (
-        Source("own", "csv", OWN, path=".", split="train"),
-        Source("simulated", "scene", 1 - OWN, count=1000, seed=8, overhead=True),
-    )
-    model = dataclasses.replace(recipe.model, init="", start="shipped")
-    return dataclasses.replace(
-        recipe, source=sources, fit=fit, model=model, validation=Validation(".", "val")
-    )
+
+def _adapt(shipped: Path, site: Path, out: Path) -> Step:
+    return Step(("adapt", str(shipped), str(site), "--out", str(out)), out / "bundle")

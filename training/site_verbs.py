@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from training.autolabel.looks import Teacher
+    from training.quickstart import Run
 
 SHIPPED = "the shipped detector"
+DEFAULT = Path(__file__).parent.parent / "edge" / "models" / "default"
 
 
 def add_site_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
@@ -49,6 +51,24 @@ def add_adapt(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     adapt.add_argument("--data", type=Path, help="the data folder; else $HEADCOUNT_DATA, data/")
     adapt.add_argument("--cache", type=Path, default=Path("runs/cache"), help="rendered pictures")
     adapt.set_defaults(run=run_adapt)
+
+
+def add_quickstart(commands: argparse._SubParsersAction[argparse.ArgumentParser], run: Run) -> None:
+    """`quickstart`; `run` runs a command line of headcount-train."""
+    quick = commands.add_parser("quickstart", help="from pictures or recordings to a bundle")
+    quick.add_argument("source", type=Path, help="a recording, a folder of them, or pictures")
+    quick.add_argument("--out", type=Path, default=Path("runs/quickstart"))
+    quick.set_defaults(run=lambda args: run_quickstart(args, run))
+
+
+def run_quickstart(args: argparse.Namespace, run: Run) -> int:
+    """Take the steps that lead to a bundle."""
+    from training.quickstart import follow, plan
+
+    args.out.mkdir(parents=True, exist_ok=True)
+    follow(plan(args.source, DEFAULT, args.out), run)
+    print(f"{args.out / 'bundle'}: try it: headcount audit VIDEO --model {args.out / 'bundle'}")
+    return 0
 
 
 def run_adapt(args: argparse.Namespace) -> int:
@@ -110,7 +130,7 @@ def open_teacher(path: Path | None) -> Teacher:
     from training.autolabel.teacher import of_bodies
     from training.judging import open_model
 
-    folder = path or Path(__file__).parent.parent / "edge" / "models" / "default"
+    folder = path or DEFAULT
     detect = open_model(folder).detect
     bodies = folder.is_dir() and read_bundle(folder).manifest.target == "body"
     return of_bodies(detect) if bodies else detect
