@@ -31,7 +31,7 @@ from training.config import Input, Recipe, load_recipe
 from training.data.cache import Picture, load_pictures
 from training.data.heads import read_heads
 from training.data.sampler import Pool, batch
-from training.engine import collate, fit
+from training.engine import collate, fit, has_bfloat16
 
 SCUT = "heads/scut_head_partB"
 
@@ -94,7 +94,10 @@ def pictures(data: Path, count: int, *, have: bool) -> Sequence[Picture]:
 def measure(plan: Recipe, pools: list[Pool], steps: int) -> dict[str, float]:
     """One round: pictures a second of everything."""
     found = {}
-    for name, low in (("whole step, float32", False), ("whole step, bfloat16", True)):
+    modes = [("whole step, float32", False)]
+    if has_bfloat16(torch.device(plan.fit.device)):
+        modes.append(("whole step, bfloat16", True))
+    for name, low in modes:
         mode = dataclasses.replace(plan, fit=dataclasses.replace(plan.fit, bfloat16=low))
         found[name] = whole_step(mode, pools, steps)
     found["input alone, one thread"] = input_alone(plan, pools, steps)

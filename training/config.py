@@ -129,7 +129,7 @@ class Fit:
     patience: int = 0  # checkpoints in a row without a better AP50 that end a run; 0: never
     device: str = "cpu"  # one of DEVICES
     threads: int = 1
-    bfloat16: bool = False  # where it pays: benchmarks/training_speed.py
+    bfloat16: bool = False  # where the device has it: twice the speed, weights stay float32
     half: bool = False  # round the averaged weights to FP16 at the end: what is judged is exported
 
     def __post_init__(self) -> None:
