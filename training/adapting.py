@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.contract.bundle import Manifest, read_bundle
-from edge.errors import DataError
+from edge.errors import CallError, DataError
 from edge.scene.pictures import render_training_picture
 from training.auditing import Recording, audit_all, errors_by_score
 from training.blending import Blended, choose_blend
@@ -36,8 +36,6 @@ from training.threshold import errors_by_score as errors_on_pictures
 
 FEWEST = 4  # pictures of a site
 HELD = 4  # every so many-th picture of a site is not learned from
-RENDERED = 300  # pictures of a source of kind "scene", where a whole training takes thousands
-SHOWN = 100  # pictures at most by which it is judged what was forgotten
 
 Say = Callable[[str], None]
 
@@ -50,6 +48,12 @@ class Wanted:
     steps: int = 120  # of 16 pictures: two to three minutes on one core
     name: str = ""  # of the bundle; the old one's with "-site" by default
     recordings: Sequence[Recording] = ()  # with truth, by which the score is chosen
+    rendered: int = 300  # pictures of a rendered source, where a whole training takes thousands
+    shown: int = 100  # pictures at most by which it is judged what was forgotten
+
+    def __post_init__(self) -> None:
+        if self.steps < 1:
+            raise CallError(f"--steps {self.steps}: must be at least 1")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ def adapt(
     """
     manifest, old = read_bundle(bundle).manifest, restore(bundle)
     learnt, held = _split(load_pictures(read_heads(site)), site)
-    general, named = _general(old.recipe, data, cache)
+    general, named = _general(old.recipe, data, cache, wanted.shown)
     recipe = _recipe(old.recipe, data, wanted)
     say(f"{len(learnt)} pictures of the site to learn from, {len(held)} to judge by")
     new = _fitted(bundle, recipe, learnt, held, data=data, cache=cache, out=out / "run")
@@ -153,36 +157,36 @@ def _split(pictures: Sequence[Picture], site: Path) -> tuple[list[Picture], list
     return [p for k, p in enumerate(pictures) if k % HELD != HELD // 2], held
 
 
-def _general(recipe: Recipe, data: Path, cache: Path) -> tuple[list[Picture], str]:
+def _general(recipe: Recipe, data: Path, cache: Path, shown: int) -> tuple[list[Picture], str]:
     """Pictures of anywhere, by which it is judged what was forgotten, and their name."""
     validation = recipe.validation
     if (data / validation.path).is_dir():
         pictures = load_pictures(read_heads(data / validation.path, validation.split))
-        pictures = pictures[:: max(1, -(-len(pictures) // SHOWN))]
+        pictures = pictures[:: max(1, -(-len(pictures) // shown))]
         return pictures, f"{len(pictures)} of {validation.path}:{validation.split}"
     pool = rendered_pool(
-        render_training_picture, count=SHOWN, seed=90, size=(400, 300),
-        file=cache / f"scene-{SHOWN}-90-400x300.npz",
+        render_training_picture, count=shown, seed=90, size=(400, 300),
+        file=cache / f"scene-{shown}-90-400x300.npz",
     )  # fmt: skip
-    return list(pool), f"{SHOWN} rendered pictures"
+    return list(pool), f"{shown} rendered pictures"
 
 
 def _recipe(recipe: Recipe, data: Path, wanted: Wanted) -> Recipe:
     """The bundle's recipe, with what is at hand of its sources and a short, gentle fit."""
     sources = [
-        dataclasses.replace(source, count=min(source.count, RENDERED))
+        dataclasses.replace(source, count=min(source.count, wanted.rendered))
         for source in recipe.source
         if source.kind not in PHOTOS or (data / source.path).is_dir()
     ]
     if not sources:
-        sources = [Source("simulated", "scene", 1.0, count=RENDERED, seed=8, overhead=True)]
+        sources = [Source("simulated", "scene", 1.0, count=wanted.rendered, seed=8, overhead=True)]
     rest = sum(source.share for source in sources)
     scaled = [
         dataclasses.replace(source, share=(1 - wanted.share) * source.share / rest)
         for source in sources
     ]
     fit = dataclasses.replace(
-        recipe.fit, steps=wanted.steps, check_every=wanted.steps, warmup=wanted.steps // 6,
+        recipe.fit, steps=wanted.steps, check_every=wanted.steps, warmup=max(1, wanted.steps // 6),
         lr_heads=5e-4, lr_backbone=1.5e-4, ema=0.98, patience=0, samples_every=0, half=False,
     )  # fmt: skip
     return dataclasses.replace(recipe, source=tuple(scaled), fit=fit)

@@ -33,28 +33,41 @@ class Step:
     makes: Path
 
 
-def plan(source: Path, shipped: Path, out: Path) -> list[Step]:
-    """What leads from `source` to `out`/bundle.
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What a person wants.
 
     Args:
         source: a recording, a folder of recordings, or pictures with boxes of any kind.
-        shipped: the bundle to begin with.
+        start: the bundle to begin with.
         out: where everything goes.
+        length: how long to train, as `adapt` and `fit` take it; as they do by themselves if empty.
+    """
+
+    source: Path
+    start: Path
+    out: Path
+    length: tuple[str, ...] = ()
+
+
+def plan(order: Order) -> list[Step]:
+    """What leads to `out`/bundle.
 
     Raises:
-        CallError: nothing of all that is there.
+        CallError: neither recordings nor pictures are there.
         DataError: the pictures cannot be read.
     """
+    source = order.source
     if not source.exists():
         raise CallError(f"{source}: no such file or folder")
     if videos := _recordings(source):
-        return _of_recordings(videos, shipped, out)
+        return [_label(videos, order), _adapt(order, "labels")]
     names = [each.path.name for each in open_set(source).pictures]
     if not names:
         raise CallError(f"{source}: neither recordings nor pictures with boxes are here")
-    clips = len(group_pictures(names, "clip"))
-    alone = len(names) < MANY or clips < SPLITS
-    return _of_few(source, shipped, out) if alone else _of_many(source, shipped, out)
+    if len(names) < MANY or len(group_pictures(names, "clip")) < SPLITS:
+        return [_bring(order), _adapt(order, "data")]
+    return [_bring(order), *_fit(order)]
 
 
 def follow(steps: Sequence[Step], run: Run, say: Callable[[str], None] = print) -> None:
@@ -79,42 +92,39 @@ def _recordings(source: Path) -> list[Path]:
     return sorted(path for path in source.iterdir() if path.suffix.lower() in VIDEOS)
 
 
-def _of_recordings(videos: Sequence[Path], shipped: Path, out: Path) -> list[Step]:
-    labels = out / "labels"
+def _label(videos: Sequence[Path], order: Order) -> Step:
+    labels = order.out / "labels"
     paths = [str(path) for path in videos]
+    return Step(("data", "autolabel", *paths, "--out", str(labels)), labels)
+
+
+def _bring(order: Order) -> Step:
+    data = order.out / "data"
+    command = ("data", "import", str(order.source), "--out", str(data), "--fix", "clip")
+    return Step(command, data)
+
+
+def _adapt(order: Order, site: str) -> Step:
+    paths = (str(order.start), str(order.out / site), "--out", str(order.out))
+    return Step(("adapt", *paths, *order.length), order.out / "bundle")
+
+
+def _fit(order: Order) -> list[Step]:
+    out, data, run = order.out, str(order.out / "data"), str(order.out / "run")
+    best, scores = f"{run}/best.pt", str(out / "scores.json")
+    start = ("--start", str(order.start))
     return [
-        Step(("data", "autolabel", *paths, "--out", str(labels)), labels),
-        _adapt(shipped, labels, out),
-    ]
-
-
-def _of_few(source: Path, shipped: Path, out: Path) -> list[Step]:
-    return [_bring(source, out), _adapt(shipped, out / "data", out)]
-
-
-def _of_many(source: Path, shipped: Path, out: Path) -> list[Step]:
-    data, run = str(out / "data"), str(out / "run")
-    best = f"{run}/best.pt"
-    fit = ("fit", "own", "--data", data, "--start", str(shipped), "--out", run)
-    return [
-        _bring(source, out),
         Step(("data", "split", data, "--by", "clip", "--replace"), out / "data" / "split.csv"),
-        Step(fit, out / "run" / "report.html"),
         Step(
-            ("evaluate", best, "--data", data, "--set", ".:test", "--json", f"{out}/scores.json"),
+            ("fit", "own", "--data", data, *start, "--out", run, *order.length),
+            out / "run" / "report.html",
+        ),
+        Step(
+            ("evaluate", best, "--data", data, "--set", ".:test", "--json", scores),
             out / "scores.json",
         ),
         Step(
-            ("bundle", best, "--metrics", f"{out}/scores.json", "--out", f"{out}/bundle"),
+            ("bundle", best, "--metrics", scores, "--out", str(out / "bundle")),
             out / "bundle",
         ),
     ]
-
-
-def _bring(source: Path, out: Path) -> Step:
-    data = out / "data"
-    return Step(("data", "import", str(source), "--out", str(data), "--fix", "clip"), data)
-
-
-def _adapt(shipped: Path, site: Path, out: Path) -> Step:
-    return Step(("adapt", str(shipped), str(site), "--out", str(out)), out / "bundle")

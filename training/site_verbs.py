@@ -58,15 +58,19 @@ def add_quickstart(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     quick = commands.add_parser("quickstart", help="from pictures or recordings to a bundle")
     quick.add_argument("source", type=Path, help="a recording, a folder of them, or pictures")
     quick.add_argument("--out", type=Path, default=Path("runs/quickstart"))
+    quick.add_argument("--start", type=Path, default=DEFAULT, help="the bundle to begin with")
+    quick.add_argument("--steps", type=int, help="of training, in place of the usual")
     quick.set_defaults(run=lambda args: run_quickstart(args, run))
 
 
 def run_quickstart(args: argparse.Namespace, run: Run) -> int:
     """Take the steps that lead to a bundle."""
-    from training.quickstart import follow, plan
+    from training.quickstart import Order, follow, plan
 
+    length = () if args.steps is None else ("--steps", str(args.steps))
+    steps = plan(Order(args.source, args.start, args.out, length))
     args.out.mkdir(parents=True, exist_ok=True)
-    follow(plan(args.source, DEFAULT, args.out), run)
+    follow(steps, run)
     print(f"{args.out / 'bundle'}: try it: headcount audit VIDEO --model {args.out / 'bundle'}")
     return 0
 
