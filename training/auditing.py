@@ -24,6 +24,10 @@ from training.checkpoint import restore
 from training.export import export
 
 
+# A replay wants one; which does not matter where its boxes alone are kept.
+_SOME_LINE = ("--line", "0,0.5,1,0.5", "--in-side", "0.5,0.9")
+
+
 @dataclass(frozen=True, slots=True)
 class Recording:
     """A video, and its truth as `headcount audit` takes it."""
@@ -91,17 +95,10 @@ def errors_by_score(
     for recording in recordings:
         with TemporaryDirectory() as folder:
             seen = Path(folder) / "seen.jsonl"
-            replay = [
-                "replay",
-                str(recording.video),
-                "--model",
-                str(bundle),
-                "--line",
-                "0,0.5,1,0.5",
-            ]
             _headcount(
-                recording, *replay, "--score", str(min(scores)), "--save-detections", str(seen)
-            )
+                recording, "replay", str(recording.video), "--model", str(bundle), *_SOME_LINE,
+                "--score", str(min(scores)), "--save-detections", str(seen),
+            )  # fmt: skip
             for score in scores:
                 told = _headcount(
                     recording, "audit", "--truth", str(recording.truth), "--json",
