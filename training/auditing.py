@@ -23,7 +23,6 @@ from training.bundle import Label, make_bundle
 from training.checkpoint import restore
 from training.export import export
 
-
 # A replay wants one; which does not matter where its boxes alone are kept.
 _SOME_LINE = ("--line", "0,0.5,1,0.5", "--in-side", "0.5,0.9")
 
@@ -101,7 +100,7 @@ def errors_by_score(
             )  # fmt: skip
             for score in scores:
                 told = _headcount(
-                    recording, "audit", "--truth", str(recording.truth), "--json",
+                    recording, "audit", str(recording.video), "--truth", str(recording.truth), "--json",
                     "--detections", str(seen), "--score", str(score),
                 )  # fmt: skip
                 errors[score] += told["fn"] + told["fp"]
