@@ -100,8 +100,8 @@ def errors_by_score(
             )  # fmt: skip
             for score in scores:
                 told = _headcount(
-                    recording, "audit", str(recording.video), "--truth", str(recording.truth), "--json",
-                    "--detections", str(seen), "--score", str(score),
+                    recording, "audit", str(recording.video), "--truth", str(recording.truth),
+                    "--json", "--detections", str(seen), "--score", str(score),
                 )  # fmt: skip
                 errors[score] += told["fn"] + told["fp"]
     return errors
