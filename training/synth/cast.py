@@ -1,0 +1,100 @@
+"""Casts rays at solids: what each pixel shows, how far it is, and which way it faces.
+
+First the depths of all solids, then the surfaces, of pixels that show them only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from training.synth.lens import Lens
+from training.synth.meet import meet, normals, unit_points
+from training.synth.solids import Array, Floats, Solid, even_directions, inverses, surface
+from training.synth.texture import Noise, colours
+
+_COARSE = even_directions(36)
+
+
+@dataclass(slots=True)
+class Layers:
+    """By pixel: distance in m, number of the solid or -1, colour, normal, gloss."""
+
+    depth: Floats  # (rows, width)
+    solid: NDArray[np.int16]  # (rows, width)
+    colour: Floats  # (rows, width, 3)
+    normal: Floats  # (rows, width, 3)
+    gloss: Floats  # (rows, width)
+
+
+def hulls(solids: Sequence[Solid]) -> Array:
+    """Points (solids, points, 3) on each solid, whose hull nearly is the solid."""
+    found: Array = np.array([surface(solid, _COARSE) for solid in solids])
+    return found.reshape(-1, len(_COARSE), 3)
+
+
+def cast(
+    lens: Lens, rays: Floats, solids: Sequence[Solid], points: Array, layers: Layers, noise: Noise
+) -> None:
+    """Draw solids in front of what is there already.
+
+    Args:
+        lens: the camera.
+        rays: (rows, width, 3) of its pixels.
+        solids: in any order; nearer ones cover farther ones.
+        points: of `hulls`.
+        layers: the empty room; changed in place.
+        noise: for the grains.
+    """
+    eye = np.array((0, 0, lens.height), np.float32)
+    turned = inverses(solids)
+    for number, (top, bottom, left, right) in _windows(lens, points):
+        part = np.ascontiguousarray(rays[top:bottom, left:right]).reshape(-1, 3)
+        distance = meet(solids[number], turned[number], eye, part)
+        depth = layers.depth[top:bottom, left:right]
+        seen = distance.reshape(depth.shape) < depth
+        np.copyto(depth, distance.reshape(depth.shape), where=seen)
+        np.copyto(layers.solid[top:bottom, left:right], np.int16(number), where=seen)
+    _paint(solids, turned, eye, rays, layers, noise)
+
+
+def _windows(lens: Lens, points: Array) -> list[tuple[int, tuple[int, int, int, int]]]:
+    """Of each solid that may be in the picture: its number; top, bottom, left, right in pixels."""
+    if not len(points):
+        return []
+    depth, pixels = lens.depth(points), lens.project(points)
+    low, high = pixels.min(axis=1), pixels.max(axis=1)
+    room = 1.5 + 0.06 * (high - low)
+    low[:], high[:] = np.floor(low - room), np.ceil(high + room)
+    at_lens = depth.min(axis=1) < 0.1
+    low[at_lens], high[at_lens] = 0, (lens.width, lens.rows)
+    low, high = np.maximum(low, 0), np.minimum(high, (lens.width, lens.rows))
+    there = (high > low).all(axis=1) & (depth.max(axis=1) > 0.05)
+    corners = np.stack((low[:, 1], high[:, 1], low[:, 0], high[:, 0]), axis=1).astype(int)
+    return [(int(k), tuple(corners[k].tolist())) for k in np.flatnonzero(there)]
+
+
+def _paint(
+    solids: Sequence[Solid], turned: Floats, eye: Floats, rays: Floats, layers: Layers, noise: Noise
+) -> None:
+    """Give every pixel that shows a solid its colour, normal and gloss."""
+    flat = layers.solid.ravel()
+    shown = np.flatnonzero(flat >= 0)
+    shown = shown[np.argsort(flat[shown], kind="stable")]
+    owners = flat[shown]
+    starts = np.flatnonzero(np.diff(owners, prepend=-1)).tolist()
+    spots = eye + rays.reshape(-1, 3)[shown] * layers.depth.ravel()[shown][:, None]
+    colour, normal = np.empty_like(spots), np.empty_like(spots)
+    for start, stop in pairwise([*starts, len(shown)]):
+        number = int(owners[start])
+        unit = unit_points(solids[number], turned[number], spots[start:stop])
+        colour[start:stop] = colours(solids[number].material, noise, unit)
+        normal[start:stop] = normals(solids[number], turned[number], unit)
+    layers.colour.reshape(-1, 3)[shown] = colour
+    layers.normal.reshape(-1, 3)[shown] = normal
+    gloss = np.array([solid.material.gloss for solid in solids], np.float32)
+    layers.gloss.ravel()[shown] = gloss[owners]

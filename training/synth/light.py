@@ -1,0 +1,158 @@
+"""Light: what faces it is bright, shadows lie on the floor, patches of sun on everything."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from training.synth.cast import Layers
+from training.synth.chance import Chance
+from training.synth.lens import Lens
+from training.synth.solids import Array, Floats
+from training.synth.texture import Noise, cloud
+
+LIGHTS: dict[str, float] = {"overcast": 0.3, "lamp": 0.4, "sun": 0.3}
+PATCHES: dict[str, float] = {"sun patch": 0.16, "glare": 0.2, "glass": 0.12, "passing shadow": 0.14}
+
+
+@dataclass(frozen=True, slots=True)
+class Light:
+    """`slope` is metres of shadow for a metre of height (X, Y)."""
+
+    slope: tuple[float, float]
+    shadow: float  # 0..1, how dark it is
+    softness: float  # pixels of blur at a width of 400
+    key: float  # 0..1, the share of light that comes from one side
+
+
+def draw_light(chance: Chance) -> Light:
+    """Draw a light by chance."""
+    kind, part = chance.pick(LIGHTS), chance.fork()
+    angle = part.between(0, 2 * math.pi)
+    steep = 0.05 + 0.5 * part.rng.uniform() if kind == "lamp" else part.between(0.3, 1.6)
+    slope = (steep * math.cos(angle), steep * math.sin(angle))
+    if kind == "overcast":
+        return Light((0.1 * slope[0], 0.1 * slope[1]), part.between(0.1, 0.35), 12.0, 0.15)
+    if kind == "lamp":
+        return Light(slope, part.between(0.2, 0.6), part.between(1.0, 7.0), part.between(0.25, 0.5))
+    return Light(slope, part.between(0.4, 0.8), part.between(0.0, 1.5), part.between(0.4, 0.65))
+
+
+def shade(
+    chance: Chance, lens: Lens, rays: Floats, layers: Layers, points: Array, noise: Noise
+) -> Floats:
+    """The lit picture (rows, width, 3), 0..255 and above."""
+    light = draw_light(chance)
+    toward = np.array((-light.slope[0], -light.slope[1], 1.0), np.float32)
+    toward /= np.linalg.norm(toward)
+    shown = np.flatnonzero(layers.solid.ravel() >= 0)
+    floor = layers.normal[..., 2] * (layers.solid < 0) > 0
+    level = np.where(floor, _shadow(lens, light, points), np.float32(1))
+    level.ravel()[shown] = _facing(lens, light, toward, rays, layers, shown)
+    level *= 1 + chance.between(0.02, 0.2) * cloud(noise, *level.shape, lens.width / 3)
+    picture = layers.colour * level[..., None]
+    picture.reshape(-1, 3)[shown] += _shine(toward, rays, layers, shown)[:, None]
+    return _patches(chance, lens, picture)
+
+
+def _facing(
+    lens: Lens, light: Light, toward: Floats, rays: Floats, layers: Layers, shown: NDArray[np.intp]
+) -> Floats:
+    """Light (n,) on the pixels that show solids: from the side, from above, little below."""
+    normal = layers.normal.reshape(-1, 3)[shown]
+    level = (1 - light.key) * (0.72 + 0.28 * normal[:, 2])
+    level += 1.15 * light.key * np.maximum(normal @ toward, 0)
+    height = lens.height + rays.reshape(-1, 3)[shown, 2] * layers.depth.ravel()[shown]
+    lit: Floats = level * (0.6 + 0.4 * np.clip(height / 1.3, 0, 1))
+    return lit
+
+
+def _shine(toward: Floats, rays: Floats, layers: Layers, shown: NDArray[np.intp]) -> Floats:
+    """Highlights of glossy solids, Blinn's way: where the normal halves light and view."""
+    halfway = toward - rays.reshape(-1, 3)[shown]
+    length = np.sqrt(np.einsum("ij,ij->i", halfway, halfway))
+    match = np.einsum("ij,ij->i", halfway, layers.normal.reshape(-1, 3)[shown]) / length
+    shine: Floats = 150 * layers.gloss.ravel()[shown] * np.clip(match, 0, 1) ** 40
+    return shine
+
+
+def _shadow(lens: Lens, light: Light, points: Array) -> Floats:
+    """By pixel of the floor: the share of light that is left under what stands on it."""
+    standing = points[points[..., 2].max(axis=1) > 0.03]
+    left = np.ones((lens.rows, lens.width), np.float32)
+    unit = lens.width / 400
+    for slope, dark, softness in (
+        (light.slope, light.shadow, light.softness),
+        ((0.0, 0.0), 0.35, 5.0),  # little light gets under things
+    ):
+        mask = np.zeros((lens.rows, lens.width), np.uint8)
+        flat = standing.copy()
+        flat[..., :2] += np.maximum(flat[..., 2:], 0) * slope
+        flat[..., 2] = 0
+        outlines = np.clip(lens.project(flat), -4000, 4000).round().astype(np.int32)
+        for outline in outlines:
+            cv2.fillConvexPoly(mask, cv2.convexHull(outline), 255)
+        if softness * unit > 0.4:
+            size = 2 * round(softness * unit) + 1
+            mask = cv2.blur(cv2.blur(mask, (size, size)), (size, size))
+        left *= 1 - np.float32(dark / 255) * mask
+    return left
+
+
+def _patches(chance: Chance, lens: Lens, picture: Floats) -> Floats:
+    for name, odds in PATCHES.items():
+        wanted, part = chance.happens(name, odds), chance.fork()
+        if wanted:
+            picture = _PATCHES[name](part, lens, picture)
+    return picture
+
+
+def _polygon(chance: Chance, lens: Lens, corners: int) -> Floats:
+    """A mask 0..1 of a polygon that crosses the picture, with an edge hard or soft."""
+    mask = np.zeros((lens.rows, lens.width), np.uint8)
+    middle = chance.rng.uniform(0.1, 0.9, 2) * (lens.width, lens.rows)
+    turns = np.sort(chance.rng.uniform(0, 2 * math.pi, corners))
+    reach = chance.rng.uniform(0.12, 0.5, corners) * lens.width
+    points = middle + np.column_stack((np.cos(turns), np.sin(turns))) * reach[:, None]
+    cv2.fillPoly(mask, [points.round().astype(np.int32)], 255, cv2.LINE_AA)
+    size = 2 * chance.whole(0, 3) + 1
+    return cv2.blur(mask, (size, size)) * np.float32(1 / 255)
+
+
+def _sun(chance: Chance, lens: Lens, picture: Floats) -> Floats:
+    gain = chance.between(0.4, 1.6) * np.array((0.9, 1.0, 1.05), np.float32)
+    lit: Floats = picture * (1 + _polygon(chance, lens, 4)[..., None] * gain)
+    return lit
+
+
+def _passing(chance: Chance, lens: Lens, picture: Floats) -> Floats:
+    """The shadow of somebody or something outside the picture."""
+    mask = _polygon(chance, lens, chance.whole(4, 7))
+    dark: Floats = picture * (1 - chance.between(0.25, 0.7) * mask)[..., None]
+    return dark
+
+
+def _glare(chance: Chance, lens: Lens, picture: Floats) -> Floats:
+    """A lamp mirrored in the floor, or in the lens."""
+    x, y = chance.rng.uniform(0, 1, 2) * (lens.width, lens.rows)
+    spread = chance.between(0.015, 0.2) * lens.width
+    across = np.exp(-((np.arange(lens.width) - x) ** 2) / (2 * spread**2))
+    down = np.exp(-((np.arange(lens.rows) - y) ** 2) / (2 * (spread * chance.between(0.5, 1)) ** 2))
+    glow = np.outer(down, across).astype(np.float32) * chance.between(30, 140)
+    lit: Floats = picture + glow[..., None]
+    return lit
+
+
+def _glass(chance: Chance, lens: Lens, picture: Floats) -> Floats:
+    """A pane across a part of the picture that mirrors the room, and its frame."""
+    mask = _polygon(chance, lens, 4)[..., None] * chance.between(0.12, 0.4)
+    mirror = cv2.blur(picture[:, ::-1], (5, 5)) * chance.between(0.6, 1.3)
+    seen: Floats = picture * (1 - mask) + (mirror + chance.between(0, 60)) * mask
+    return seen
+
+
+_PATCHES = {"sun patch": _sun, "glare": _glare, "glass": _glass, "passing shadow": _passing}

@@ -1,0 +1,106 @@
+"""Grains of surfaces, from one bank of noise: cloth, hair, stripes, wood and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from training.synth.solids import Floats, Material
+
+SIDE = 256  # pixels of the noise; it tiles
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """Tiling noise of unit spread, (SIDE, SIDE): `fine` from pixel to pixel, `soft` in folds."""
+
+    fine: Floats
+    soft: Floats
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator) -> Noise:
+        """Draw a bank."""
+        fine = rng.standard_normal((SIDE, SIDE), np.float32)
+        wide = cv2.copyMakeBorder(fine, 16, 16, 16, 16, cv2.BORDER_WRAP)
+        soft = cv2.blur(cv2.blur(wide, (9, 9)), (9, 9))[16:-16, 16:-16]
+        return cls(fine, soft / soft.std())
+
+
+def cloud(noise: Noise, rows: int, width: int, coarse: float) -> Floats:
+    """Smooth noise (rows, width) of about unit spread, whose blobs are `coarse` pixels wide."""
+    tall, wide = (min(SIDE, max(3, int(side / coarse) + 2)) for side in (rows, width))
+    smooth: Floats = cv2.resize(
+        noise.fine[:tall, -wide:], (width, rows), interpolation=cv2.INTER_CUBIC
+    )
+    return smooth
+
+
+def look(bank: Floats, across: Floats, down: Floats) -> Floats:
+    """Values (n,) of a bank at coordinates in its pixels, which wrap."""
+    mask = SIDE - 1
+    values: Floats = bank[across.astype(np.int32) & mask, down.astype(np.int32) & mask]
+    return values
+
+
+def _plain(noise: Noise, unit: Floats, scale: float) -> Floats:
+    del noise, scale
+    return np.zeros(len(unit), np.float32)
+
+
+def _cloth(noise: Noise, unit: Floats, scale: float) -> Floats:
+    across, down = unit[:, 0] * 37 * scale, (unit[:, 1] + unit[:, 2]) * 37 * scale
+    return 0.05 * look(noise.fine, across, down) + 0.06 * look(noise.soft, across, down)
+
+
+def _hair(noise: Noise, unit: Floats, scale: float) -> Floats:
+    """Strands that run down from the crown."""
+    around = np.arctan2(unit[:, 1], unit[:, 0]) * (26 * scale)
+    strand = look(noise.fine, around, unit[:, 2] * 5 + 9)
+    tuft = look(noise.soft, around * 1.5, unit[:, 2] * 14)
+    return 0.14 * strand + 0.16 * tuft
+
+
+def _wool(noise: Noise, unit: Floats, scale: float) -> Floats:
+    """Curls: hair without a direction, knitted things, plants."""
+    return 0.22 * look(noise.fine, unit[:, 0] * 30 * scale, (unit[:, 1] + 3 * unit[:, 2]) * 30)
+
+
+def _folds(noise: Noise, unit: Floats, scale: float) -> Floats:
+    across, down = unit[:, 0] * 40 * scale, (unit[:, 1] - unit[:, 2]) * 50 * scale
+    return 0.1 * look(noise.soft, across, down)
+
+
+GRAINS: dict[str, Callable[[Noise, Floats, float], Floats]] = {
+    "plain": _plain, "cloth": _cloth, "hair": _hair, "wool": _wool, "folds": _folds,
+}  # fmt: skip
+
+
+def second_share(material: Material, unit: Floats) -> Floats | None:
+    """Where (n,) 0 or 1 the second colour shows; None where a material has none."""
+    wave = 9 * material.scale
+    if material.grain == "stripes":
+        return (np.sin(unit[:, 2] * wave) > 0.4).astype(np.float32)
+    if material.grain == "checks":
+        lines = (np.sin(unit[:, 2] * wave) > 0).astype(np.float32)
+        return 0.5 * (lines + (np.sin(unit[:, 1] * wave) > 0))
+    if material.grain == "gores":  # of an umbrella
+        return (np.sin(np.arctan2(unit[:, 1], unit[:, 0]) * 4) > 0).astype(np.float32)
+    if material.grain == "print":  # something on the chest or the back
+        middle = np.hypot(unit[:, 1], unit[:, 2] * 1.5) < 0.4
+        return middle.astype(np.float32)
+    return None
+
+
+def colours(material: Material, noise: Noise, unit: Floats) -> Floats:
+    """Colours (n, 3) 0..255 of a surface at points (n, 3) in unit coordinates."""
+    base = np.array(material.colour, np.float32)
+    share = second_share(material, unit)
+    grain = GRAINS.get(material.grain, _cloth)(noise, unit, material.scale)
+    if share is None:
+        return base * (1 + grain)[:, None]
+    second = np.array(material.second, np.float32)
+    mixed: Floats = (base + share[:, None] * (second - base)) * (1 + grain)[:, None]
+    return mixed
