@@ -7,12 +7,15 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
+from edge.types import Image
 from training.synth.cast import Layers
 from training.synth.lens import Lens
 from training.synth.solids import Array, Floats, Solid, even_directions, surface
 
 _DENSE = even_directions(400)
+_OUTLINE = 4.0  # grey levels of spread around a head, below which nobody sees one
 _WHOLE = 0.93  # seen of a head of which nothing is hidden: outlines are drawn by pixels
 
 
@@ -47,7 +50,20 @@ def find_heads(lens: Lens, solids: Sequence[Solid], layers: Layers, people: int)
     return Heads(table[:, :4], table[:, 4])
 
 
-def _box(lens: Lens, hull: Array, seen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> list[float] | None:
+def can_be_seen(image: Image, boxes: Floats) -> NDArray[np.bool_]:
+    """(n,) whether a box and its surroundings differ in brightness by more than noise does."""
+    grey = cv2.blur(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), (5, 5))
+    rows, width = grey.shape
+    seen = []
+    for x1, y1, x2, y2 in boxes.tolist():
+        margin = 0.2 * max(x2 - x1, y2 - y1)
+        top, left = max(int(y1 - margin), 0), max(int(x1 - margin), 0)
+        around = grey[top : min(int(y2 + margin), rows), left : min(int(x2 + margin), width)]
+        seen.append(around.size > 0 and float(around.std()) > _OUTLINE)
+    return np.array(seen, bool)
+
+
+def _box(lens: Lens, hull: Array, seen: NDArray[np.bool_]) -> list[float] | None:
     if lens.depth(hull).min() < 0.1:
         return None
     pixels = lens.project(hull)
@@ -72,7 +88,7 @@ def _area_inside(outline: Floats, size: tuple[int, int]) -> float:
 
 
 def _shrunk(
-    low: Array, high: Array, seen: np.ndarray[tuple[int, ...], np.dtype[np.bool_]],
+    low: Array, high: Array, seen: NDArray[np.bool_],
     size: tuple[int, int],
 ) -> tuple[Array, Array]:  # fmt: skip
     """The box of what is seen, but for the sides that lie outside the picture."""

@@ -11,7 +11,7 @@ from training.synth.solids import Material, Place, Solid, ball, rod, shape, spin
 
 CARRIED: dict[str, float] = {
     "nothing": 0.52, "backpack": 0.14, "bag": 0.12, "carton": 0.04, "suitcase": 0.05,
-    "pram": 0.04, "trolley": 0.04, "umbrella": 0.05,
+    "pram": 0.04, "trolley": 0.03, "umbrella": 0.03,
 }  # fmt: skip
 
 _RUBBER = Material((25, 25, 25))
@@ -32,7 +32,8 @@ def _backpack(chance: Chance) -> list[Solid]:
     stuff = Material(chance.cloth(), "folds")
     deep, high = chance.between(0.07, 0.13), chance.between(0.18, 0.26)
     straps = [
-        rod((-0.09, y, 1.47), (0.11, y, 1.25), 0.022, Material(chance.cloth())) for y in (0.11, -0.11)
+        rod((-0.09, y, 1.47), (0.11, y, 1.25), 0.022, Material(chance.cloth()))
+        for y in (0.11, -0.11)
     ]
     pack = ball((-0.13 - deep, 0, 1.2), (deep, 0.155, high), stuff)
     lid = ball((-0.12 - deep, 0, 1.2 + 0.7 * high), (deep * 0.9, 0.14, 0.09), stuff)

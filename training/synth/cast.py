@@ -22,13 +22,21 @@ _COARSE = even_directions(36)
 
 @dataclass(slots=True)
 class Layers:
-    """By pixel: distance in m, number of the solid or -1, colour, normal, gloss."""
+    """By pixel of the picture."""
 
-    depth: Floats  # (rows, width)
-    solid: NDArray[np.int16]  # (rows, width)
-    colour: Floats  # (rows, width, 3)
-    normal: Floats  # (rows, width, 3)
-    gloss: Floats  # (rows, width)
+    depth: Floats  # (rows, width) m from the lens
+    solid: NDArray[np.int16]  # (rows, width) number of the solid, -1 for the room
+    colour: Floats  # (rows, width, 3) BGR 0..255
+    floor: NDArray[np.bool_]  # (rows, width) whether the empty room shows its floor
+
+
+@dataclass(frozen=True, slots=True)
+class Surfaces:
+    """The n pixels that show a solid."""
+
+    pixels: NDArray[np.intp]  # (n,) numbers, row by row
+    normal: Floats  # (3, n)
+    gloss: Floats  # (n,)
 
 
 def hulls(solids: Sequence[Solid]) -> Array:
@@ -39,12 +47,12 @@ def hulls(solids: Sequence[Solid]) -> Array:
 
 def cast(
     lens: Lens, rays: Floats, solids: Sequence[Solid], points: Array, layers: Layers, noise: Noise
-) -> None:
+) -> Surfaces:
     """Draw solids in front of what is there already.
 
     Args:
         lens: the camera.
-        rays: (rows, width, 3) of its pixels.
+        rays: (3, rows, width) of its pixels.
         solids: in any order; nearer ones cover farther ones.
         points: of `hulls`.
         layers: the empty room; changed in place.
@@ -53,23 +61,23 @@ def cast(
     eye = np.array((0, 0, lens.height), np.float32)
     turned = inverses(solids)
     for number, (top, bottom, left, right) in _windows(lens, points):
-        part = np.ascontiguousarray(rays[top:bottom, left:right]).reshape(-1, 3)
-        distance = meet(solids[number], turned[number], eye, part)
+        part = np.ascontiguousarray(rays[:, top:bottom, left:right]).reshape(3, -1)
         depth = layers.depth[top:bottom, left:right]
-        seen = distance.reshape(depth.shape) < depth
-        np.copyto(depth, distance.reshape(depth.shape), where=seen)
+        distance = meet(solids[number], turned[number], eye, part).reshape(depth.shape)
+        seen = distance < depth
+        np.copyto(depth, distance, where=seen)
         np.copyto(layers.solid[top:bottom, left:right], np.int16(number), where=seen)
-    _paint(solids, turned, eye, rays, layers, noise)
+    return _paint(solids, turned, eye, rays, layers, noise)
 
 
-def _windows(lens: Lens, points: Array) -> list[tuple[int, tuple[int, int, int, int]]]:
+def _windows(lens: Lens, points: Array) -> list[tuple[int, tuple[int, ...]]]:
     """Of each solid that may be in the picture: its number; top, bottom, left, right in pixels."""
     if not len(points):
         return []
     depth, pixels = lens.depth(points), lens.project(points)
     low, high = pixels.min(axis=1), pixels.max(axis=1)
     room = 1.5 + 0.06 * (high - low)
-    low[:], high[:] = np.floor(low - room), np.ceil(high + room)
+    low, high = np.floor(low - room), np.ceil(high + room)
     at_lens = depth.min(axis=1) < 0.1
     low[at_lens], high[at_lens] = 0, (lens.width, lens.rows)
     low, high = np.maximum(low, 0), np.minimum(high, (lens.width, lens.rows))
@@ -80,21 +88,20 @@ def _windows(lens: Lens, points: Array) -> list[tuple[int, tuple[int, int, int, 
 
 def _paint(
     solids: Sequence[Solid], turned: Floats, eye: Floats, rays: Floats, layers: Layers, noise: Noise
-) -> None:
-    """Give every pixel that shows a solid its colour, normal and gloss."""
+) -> Surfaces:
+    """Give every pixel that shows a solid its colour, and tell its normal and gloss."""
     flat = layers.solid.ravel()
     shown = np.flatnonzero(flat >= 0)
     shown = shown[np.argsort(flat[shown], kind="stable")]
     owners = flat[shown]
     starts = np.flatnonzero(np.diff(owners, prepend=-1)).tolist()
-    spots = eye + rays.reshape(-1, 3)[shown] * layers.depth.ravel()[shown][:, None]
-    colour, normal = np.empty_like(spots), np.empty_like(spots)
+    spots = eye[:, None] + rays.reshape(3, -1)[:, shown] * layers.depth.ravel()[shown]
+    colour, normal = np.empty((len(shown), 3), np.float32), np.empty_like(spots)
     for start, stop in pairwise([*starts, len(shown)]):
         number = int(owners[start])
-        unit = unit_points(solids[number], turned[number], spots[start:stop])
+        unit = unit_points(solids[number], turned[number], spots[:, start:stop])
         colour[start:stop] = colours(solids[number].material, noise, unit)
-        normal[start:stop] = normals(solids[number], turned[number], unit)
+        normal[:, start:stop] = normals(solids[number], turned[number], unit)
     layers.colour.reshape(-1, 3)[shown] = colour
-    layers.normal.reshape(-1, 3)[shown] = normal
-    gloss = np.array([solid.material.gloss for solid in solids], np.float32)
-    layers.gloss.ravel()[shown] = gloss[owners]
+    gloss = np.array([solid.material.gloss for solid in solids] or [0], np.float32)
+    return Surfaces(shown, normal, gloss[owners])

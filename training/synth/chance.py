@@ -36,6 +36,12 @@ class Chance:
         """Whether a feature appears."""
         return bool(self.rng.random() < odds) or name in self.want
 
+    def part(self, name: str, odds: float) -> Chance | None:
+        """A fork for a feature, None where it does not appear; both use up as much."""
+        seed = int(self.rng.integers(1 << 62))
+        there = self.happens(name, odds)
+        return Chance(np.random.default_rng(seed), self.want) if there else None
+
     def between(self, low: float, high: float) -> float:
         """A uniform number."""
         return float(self.rng.uniform(low, high))
@@ -63,5 +69,7 @@ class Chance:
     def paint(self) -> Colour:
         """A colour of walls, doors and floors: a cloth's, but quiet; now and then a loud one."""
         colour, calm = np.array(self.cloth()), self.between(0.3, 0.8)
-        blue, green, red = colour + (colour.mean() - colour) * (calm if self.rng.random() < 0.9 else 0)
+        blue, green, red = colour + (colour.mean() - colour) * (
+            calm if self.rng.random() < 0.9 else 0
+        )
         return float(blue), float(green), float(red)

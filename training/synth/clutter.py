@@ -26,7 +26,9 @@ def thing(chance: Chance, name: str, x: float, y: float) -> list[Solid]:
 def _wire_chair(chance: Chance) -> list[Solid]:
     wire = Material(chance.cloth(), gloss=0.5)
     radius, level = chance.between(0.14, 0.24), chance.between(0.4, 0.8)
-    solids = _ring(radius, level, wire) + _ring(radius * chance.between(0.4, 0.8), level - 0.02, wire)
+    solids = _ring(radius, level, wire) + _ring(
+        radius * chance.between(0.4, 0.8), level - 0.02, wire
+    )
     for turn in np.linspace(0, 2 * math.pi, 4, endpoint=False):
         foot = (radius * math.cos(turn), radius * math.sin(turn), 0.0)
         solids.append(rod(foot, (foot[0], foot[1], level), 0.01, wire))
@@ -48,33 +50,43 @@ def _bin(chance: Chance) -> list[Solid]:
 
 
 def _plant(chance: Chance) -> list[Solid]:
-    green = Material((chance.between(15, 60), chance.between(50, 130), chance.between(20, 80)), "wool")
+    green = Material(
+        (chance.between(15, 60), chance.between(50, 130), chance.between(20, 80)), "wool"
+    )
     pot = shape("can", (0, 0, 0.16), (0.15, 0.15, 0.16), Material(chance.cloth()))
     leaves = []
     for _ in range(chance.whole(8, 16)):
         turn, reach, level = (chance.between(*r) for r in ((0, 6.3), (0.05, 0.3), (0.4, 1.2)))
         at = (reach * math.cos(turn), reach * math.sin(turn), level)
-        leaves.append(ball(at, (0.12, 0.035, 0.012), green, turn=spin(turn, chance.between(-0.5, 1))))
+        leaves.append(
+            ball(at, (0.12, 0.035, 0.012), green, turn=spin(turn, chance.between(-0.5, 1)))
+        )
     return [pot, *leaves]
 
 
 def _ball(chance: Chance) -> list[Solid]:
     radius = chance.between(0.07, 0.16)
-    coat = Material(chance.cloth(), chance.pick({"plain": 2, "gores": 1}), chance.cloth(), gloss=0.3)
+    coat = Material(
+        chance.cloth(), chance.pick({"plain": 2, "gores": 1}), chance.cloth(), gloss=0.3
+    )
     return [ball((0, 0, radius), (radius,) * 3, coat)]
 
 
 def _shoes(chance: Chance) -> list[Solid]:
     leather = Material(chance.cloth(), gloss=0.3)
     return [
-        ball((chance.between(-0.1, 0.1), y, 0.05), (0.14, 0.05, 0.055), leather) for y in (0.07, -0.07)
+        ball((chance.between(-0.1, 0.1), y, 0.05), (0.14, 0.05, 0.055), leather)
+        for y in (0.07, -0.07)
     ]
 
 
 def _drain(chance: Chance) -> list[Solid]:
     radius, iron = chance.between(0.08, 0.3), Material(chance.cloth(), "stripes", (20, 20, 20), 3.0)
     lid = shape("can", (0, 0, 0.003), (radius, radius, 0.003), iron)
-    return [lid, shape("can", (0, 0, 0.004), (radius * 0.8,) * 2 + (0.004,), Material(chance.cloth()))]
+    return [
+        lid,
+        shape("can", (0, 0, 0.004), (radius * 0.8,) * 2 + (0.004,), Material(chance.cloth())),
+    ]
 
 
 def _lamp(chance: Chance) -> list[Solid]:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import cv2
 import numpy as np
 
+from edge.types import Image
 from training.synth.chance import Chance
 from training.synth.solids import Floats
 from training.synth.texture import SIDE, Noise
@@ -15,20 +16,17 @@ FLOORS: dict[str, float] = {
     "concrete": 0.17, "tiles": 0.19, "checkerboard": 0.05, "wood": 0.14, "carpet": 0.14,
     "pattern": 0.1, "rough": 0.12, "grating": 0.05, "blank": 0.06,
 }  # fmt: skip
-PIXELS = 512  # side of a texture
-METRES = 4.0  # what it covers, before it repeats
+PIXELS = 384  # side of a texture
+METRES = 3.2  # what it covers, before it repeats
 
 
-def floor_texture(chance: Chance, noise: Noise) -> Floats:
-    """A floor drawn by chance, (PIXELS, PIXELS, 3) BGR 0..255."""
+def floor_texture(chance: Chance, noise: Noise) -> Image:
+    """A floor drawn by chance, (PIXELS, PIXELS, 3) BGR."""
     name, part = chance.pick(FLOORS), chance.fork()
     base = np.array(floor_colour(part), np.float32)
-    canvas = np.empty((PIXELS, PIXELS, 3), np.float32)
-    canvas[:] = base
-    canvas *= _PATTERNS[name](part, noise)
-    stains = _blown(noise.soft, part.whole(2, 5)) * part.between(0.01, 0.09)
-    canvas *= (1 + stains)[..., None]
-    return np.clip(canvas, 0, 255)
+    gain = _PATTERNS[name](part, noise)
+    gain = gain * (1 + part.between(0.01, 0.09) * _blown(noise.soft, part.whole(2, 5)))[..., None]
+    return np.clip(gain * base, 0, 255).astype(np.uint8)
 
 
 def floor_colour(chance: Chance) -> tuple[float, float, float]:
@@ -44,13 +42,13 @@ def floor_colour(chance: Chance) -> tuple[float, float, float]:
 
 def _blown(bank: Floats, times: int) -> Floats:
     """A bank of noise blown up to the texture's side; it still tiles as far as one sees."""
-    small = bank[: SIDE // times, : SIDE // times]
+    small = bank[: PIXELS // times, : PIXELS // times]
     big: Floats = cv2.resize(small, (PIXELS, PIXELS), interpolation=cv2.INTER_LINEAR)
     return big
 
 
 def _grain(noise: Noise) -> Floats:
-    return np.tile(noise.fine, (PIXELS // SIDE, PIXELS // SIDE))
+    return np.tile(noise.fine, (2, 2))[:PIXELS, :PIXELS]
 
 
 def _concrete(chance: Chance, noise: Noise) -> Floats:
@@ -119,7 +117,9 @@ def _pattern(chance: Chance, noise: Noise) -> Floats:
         cv2.rectangle(stamp, (middle - size, thick), (middle + size, cell - thick), 1.0, thick)
     share = np.tile(stamp, (count + 1, count + 1))[:PIXELS, :PIXELS, None]
     second = chance.rng.uniform(0.4, 1.7, 3).astype(np.float32)
-    return np.asarray((1 + share * (second - 1)) * (1 + 0.03 * _grain(noise)[..., None]), np.float32)
+    return np.asarray(
+        (1 + share * (second - 1)) * (1 + 0.03 * _grain(noise)[..., None]), np.float32
+    )
 
 
 def _rough(chance: Chance, noise: Noise) -> Floats:

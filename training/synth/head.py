@@ -79,7 +79,9 @@ def _face(look: HeadLook) -> list[Solid]:
     elif look.face == "glasses":
         rims = Material((20, 20, 22), gloss=0.6)
         extra = [ball((0.09, y, 0.01), (0.008, 0.028, 0.02), rims) for y in (0.034, -0.034)]
-        extra += [rod((0.09, y, 0.015), (-0.01, y * 1.05, 0.012), 0.004, rims) for y in (0.07, -0.07)]
+        extra += [
+            rod((0.09, y, 0.015), (-0.01, y * 1.05, 0.012), 0.004, rims) for y in (0.07, -0.07)
+        ]
     elif look.face == "mask":
         white = Material((215, 205, 195), "cloth")
         extra = [ball((0.05, 0, -0.05), (0.062, 0.066, 0.062), white, head=True)]
@@ -112,7 +114,9 @@ def _tonsure(chance: Chance, look: HeadLook) -> list[Solid]:
     """A ring of hair below a bare crown."""
     drop = chance.between(0.03, 0.05)
     radii = (RADII[0] + 0.01, RADII[1] + 0.012, RADII[2] * 0.86)
-    return [ball((-0.012, 0, -drop + 0.012), radii, look.hair, clip=((-0.9, 0, 0.43), -0.1), head=True)]
+    return [
+        ball((-0.012, 0, -drop + 0.012), radii, look.hair, clip=((-0.9, 0, 0.43), -0.1), head=True)
+    ]
 
 
 def _long(chance: Chance, look: HeadLook) -> list[Solid]:
@@ -123,7 +127,9 @@ def _long(chance: Chance, look: HeadLook) -> list[Solid]:
 
 def _ponytail(chance: Chance, look: HeadLook) -> list[Solid]:
     high = chance.between(-0.02, 0.07)
-    tail = rod((-0.115, 0, high), (-0.15, chance.between(-0.03, 0.03), high - 0.17), 0.024, look.hair)
+    tail = rod(
+        (-0.115, 0, high), (-0.15, chance.between(-0.03, 0.03), high - 0.17), 0.024, look.hair
+    )
     return [_cap_of_hair(look, thick=0.008), tail]
 
 
@@ -160,7 +166,9 @@ def _hat(chance: Chance, look: HeadLook) -> list[Solid]:
 
 def _beanie(chance: Chance, look: HeadLook) -> list[Solid]:
     wool = Material(look.cloth.colour, "wool")
-    dome = ball((-0.008, 0, 0.02), (0.112, 0.095, 0.12), wool, clip=((-0.25, 0, 0.97), 0.05), head=True)
+    dome = ball(
+        (-0.008, 0, 0.02), (0.112, 0.095, 0.12), wool, clip=((-0.25, 0, 0.97), 0.05), head=True
+    )
     bobble = ball((-0.01, 0, 0.15), (0.032, 0.032, 0.03), wool, head=True)
     return [_cap_of_hair(look, thick=0.006), dome, *([bobble] if chance.rng.random() < 0.3 else [])]
 

@@ -61,33 +61,34 @@ class Lens:
         return distance
 
     def rays(self) -> Floats:
-        """(rows, width, 3) unit vectors of the world through the middles of the pixels."""
-        across, down = np.meshgrid(
-            np.arange(self.width, dtype=np.float32) + 0.5,
-            np.arange(self.rows, dtype=np.float32) + 0.5,
-        )
-        return self.through(np.stack((across, down), axis=-1))
+        """(3, rows, width) unit vectors of the world through the middles of the pixels."""
+        across = np.arange(self.width, dtype=np.float32) + np.float32(0.5)
+        down = np.arange(self.rows, dtype=np.float32)[:, None] + np.float32(0.5)
+        return self.through(across, down)
 
-    def through(self, pixels: Floats) -> Floats:
-        """Unit vectors (..., 3) of the world through pixels (..., 2), float32."""
-        middle = np.array((self.width / 2, self.rows / 2), np.float32)
-        offset = (pixels - middle) / np.float32(self.focal * self.width)
-        square = np.einsum("...i,...i->...", offset, offset)
+    def through(self, across: Floats | np.float32, down: Floats | np.float32) -> Floats:
+        """Unit vectors (3, ...) of the world through pixels, float32."""
+        scale = np.float32(1 / (self.focal * self.width))
+        right = (across - np.float32(self.width / 2)) * scale
+        below = (down - np.float32(self.rows / 2)) * scale
+        reach = np.sqrt(right * right + below * below)
         if self.fish == 0.0:
-            ahead = 1 / np.sqrt(1 + square)
+            ahead = 1 / np.sqrt(1 + reach * reach)
             aside = ahead
         else:
             angles = np.linspace(0, _WIDEST, 256)
-            reach = np.sqrt(square)
             angle = np.interp(reach, self._reach(angles), angles).astype(np.float32)
-            ahead, aside = np.cos(angle), np.sin(angle) / np.maximum(reach, 1e-6)
-        basis = self.basis.astype(np.float32)
-        rays: Floats = (offset * aside[..., None]) @ basis[:2] + ahead[..., None] * basis[2]
+            ahead, aside = np.cos(angle), np.sin(angle) / np.maximum(reach, np.float32(1e-6))
+        sine, cosine = (np.float32(f(self.tilt)) for f in (math.sin, math.cos))
+        below = below * aside
+        rays: Floats = np.stack(
+            (right * aside, cosine * below - sine * ahead, -sine * below - cosine * ahead)
+        )
         return rays
 
     def at_level(self, pixel: tuple[float, float], level: float) -> tuple[float, float] | None:
         """Where (X, Y) a pixel's ray meets a level above the floor; None where it never does."""
-        ray = self.through(np.array(pixel, np.float32))
+        ray = self.through(*(np.float32(value) for value in pixel))
         if ray[2] > -0.1 or level >= self.height:
             return None
         reach = (level - self.height) / ray[2]

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from training.synth.cast import Layers
+from training.synth.cast import Layers, Surfaces
 from training.synth.chance import Chance
 from training.synth.lens import Lens
 from training.synth.solids import Array, Floats
@@ -43,40 +42,40 @@ def draw_light(chance: Chance) -> Light:
 
 
 def shade(
-    chance: Chance, lens: Lens, rays: Floats, layers: Layers, points: Array, noise: Noise
-) -> Floats:
-    """The lit picture (rows, width, 3), 0..255 and above."""
+    chance: Chance, lens: Lens, rays: Floats, layers: Layers, shown: Surfaces, points: Array,
+    noise: Noise,
+) -> Floats:  # fmt: skip
+    """The lit picture (rows, width, 3), 0..255 and above; the colours of the layers are lost."""
     light = draw_light(chance)
     toward = np.array((-light.slope[0], -light.slope[1], 1.0), np.float32)
     toward /= np.linalg.norm(toward)
-    shown = np.flatnonzero(layers.solid.ravel() >= 0)
-    floor = layers.normal[..., 2] * (layers.solid < 0) > 0
-    level = np.where(floor, _shadow(lens, light, points), np.float32(1))
-    level.ravel()[shown] = _facing(lens, light, toward, rays, layers, shown)
-    level *= 1 + chance.between(0.02, 0.2) * cloud(noise, *level.shape, lens.width / 3)
-    picture = layers.colour * level[..., None]
-    picture.reshape(-1, 3)[shown] += _shine(toward, rays, layers, shown)[:, None]
+    level = np.where(layers.floor, _shadow(lens, light, points), np.float32(1))
+    level *= 1 + np.float32(chance.between(0.02, 0.2)) * cloud(noise, *level.shape, lens.width / 3)
+    view = rays.reshape(3, -1)[:, shown.pixels]
+    height = lens.height + view[2] * layers.depth.ravel()[shown.pixels]
+    level.ravel()[shown.pixels] = _facing(light, toward, shown.normal, height)
+    picture = layers.colour
+    picture *= level[..., None]
+    picture.reshape(-1, 3)[shown.pixels] += _shine(toward, view, shown)[:, None]
     return _patches(chance, lens, picture)
 
 
-def _facing(
-    lens: Lens, light: Light, toward: Floats, rays: Floats, layers: Layers, shown: NDArray[np.intp]
-) -> Floats:
-    """Light (n,) on the pixels that show solids: from the side, from above, little below."""
-    normal = layers.normal.reshape(-1, 3)[shown]
-    level = (1 - light.key) * (0.72 + 0.28 * normal[:, 2])
-    level += 1.15 * light.key * np.maximum(normal @ toward, 0)
-    height = lens.height + rays.reshape(-1, 3)[shown, 2] * layers.depth.ravel()[shown]
+def _facing(light: Light, toward: Floats, normal: Floats, height: Floats) -> Floats:
+    """Light (n,) on solids: from the side, from above, and little near the floor."""
+    level = (1 - light.key) * (0.72 + 0.28 * normal[2])
+    level += 1.15 * light.key * np.maximum(toward @ normal, 0)
     lit: Floats = level * (0.6 + 0.4 * np.clip(height / 1.3, 0, 1))
     return lit
 
 
-def _shine(toward: Floats, rays: Floats, layers: Layers, shown: NDArray[np.intp]) -> Floats:
-    """Highlights of glossy solids, Blinn's way: where the normal halves light and view."""
-    halfway = toward - rays.reshape(-1, 3)[shown]
-    length = np.sqrt(np.einsum("ij,ij->i", halfway, halfway))
-    match = np.einsum("ij,ij->i", halfway, layers.normal.reshape(-1, 3)[shown]) / length
-    shine: Floats = 150 * layers.gloss.ravel()[shown] * np.clip(match, 0, 1) ** 40
+def _shine(toward: Floats, view: Floats, shown: Surfaces) -> Floats:
+    """Highlights (n,) of glossy solids, Blinn's way: where the normal halves light and view."""
+    halfway = toward[:, None] - view
+    length = np.sqrt(np.einsum("ij,ij->j", halfway, halfway))
+    match = np.clip(np.einsum("ij,ij->j", halfway, shown.normal) / length, 0, 1)
+    for _ in range(5):  # to the 32nd power
+        match *= match
+    shine: Floats = 150 * shown.gloss * match
     return shine
 
 
@@ -105,8 +104,7 @@ def _shadow(lens: Lens, light: Light, points: Array) -> Floats:
 
 def _patches(chance: Chance, lens: Lens, picture: Floats) -> Floats:
     for name, odds in PATCHES.items():
-        wanted, part = chance.happens(name, odds), chance.fork()
-        if wanted:
+        if part := chance.part(name, odds):
             picture = _PATCHES[name](part, lens, picture)
     return picture
 

@@ -89,7 +89,10 @@ def person(chance: Chance, dress: Dress, stand: Stand, number: int) -> list[Soli
         *carried_solids(chance, dress.carries),
     ]
     place = Place(spin(stand.heading), np.array((stand.x, stand.y, 0.0)), dress.stature / 1.72)
-    return [replace(solid, owner=number) for solid in place.put(solids)]
+    placed = place.put(solids)
+    for solid in placed:
+        solid.owner = number
+    return placed
 
 
 def skull_of(dress: Dress, stand: Stand) -> Array:
@@ -133,7 +136,10 @@ def _arms(dress: Dress, stand: Stand) -> list[Solid]:
         if dress.arms in _ELBOWS and both:
             elbow, hand = _ELBOWS[dress.arms]
         reach = dress.girth**0.5
-        bend, palm = (elbow[0], side * elbow[1] * reach, elbow[2]), (hand[0], side * hand[1], hand[2])
+        bend, palm = (
+            (elbow[0], side * elbow[1] * reach, elbow[2]),
+            (hand[0], side * hand[1], hand[2]),
+        )
         shoulder = (-0.01, side * 0.195, 1.375)
         solids += [
             ball(shoulder, (0.072, 0.07, 0.075), sleeve),

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge.errors import CallError
 from edge.types import Image
-from training.synth.boxes import find_heads
+from training.synth.boxes import can_be_seen, find_heads
 from training.synth.carried import CARRIED
 from training.synth.cast import cast, hulls
 from training.synth.chance import Chance
@@ -60,9 +60,13 @@ class Wish:
         if self.preset not in PRESETS:
             raise CallError(f"preset {self.preset!r}: must be one of {', '.join(PRESETS)}")
         if unknown := sorted(self.want - FEATURES):
-            raise CallError(f"no such feature: {unknown[0]!r}; known are {', '.join(sorted(FEATURES))}")
+            raise CallError(
+                f"no such feature: {unknown[0]!r}; known are {', '.join(sorted(FEATURES))}"
+            )
         if self.tilt is not None and not 0 <= self.tilt[0] <= self.tilt[1] <= 60:
-            raise CallError(f"tilt {self.tilt}: must be two degrees from 0 to 60, the lower one first")
+            raise CallError(
+                f"tilt {self.tilt}: must be two degrees from 0 to 60, the lower one first"
+            )
 
 
 def render(
@@ -93,10 +97,11 @@ def render(
         *things(chance.fork(), lens),
     ]
     points = hulls(solids)
-    cast(lens, rays, solids, points, layers, noise)
+    shown = cast(lens, rays, solids, points, layers, noise)
     heads = find_heads(lens, solids, layers, len(crowd))
-    lit = shade(chance.fork(), lens, rays, layers, points, noise)
-    return develop(chance.fork(), lit, noise), heads.boxes, heads.visible
+    lit = shade(chance.fork(), lens, rays, layers, shown, points, noise)
+    image = develop(chance.fork(), lit, noise)
+    return image, heads.boxes, heads.visible * can_be_seen(image, heads.boxes)
 
 
 def draw_lens(chance: Chance, width: int, height: int, wish: Wish) -> Lens:
@@ -159,9 +164,7 @@ def _beside(chance: Chance, lead: Stand | None, place: int) -> Stand | None:
     return Stand(x, y, lead.heading + float(turn), phase, lead.stride)
 
 
-def _has_room(
-    lens: Lens, crowd: list[tuple[Dress, Stand]], dress: Dress, stand: Stand
-) -> bool:
+def _has_room(lens: Lens, crowd: list[tuple[Dress, Stand]], dress: Dress, stand: Stand) -> bool:
     """Whether a person fits in and does not have the lens in the hair."""
     near = any(math.hypot(stand.x - o.x, stand.y - o.y) < _APART for _, o in crowd)
     skull = skull_of(dress, stand)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -41,34 +42,32 @@ def draw_walls(chance: Chance, lens: Lens) -> Walls:
 def empty_room(chance: Chance, lens: Lens, rays: Floats, noise: Noise) -> Layers:
     """The layers of a room with nothing in it."""
     walls = draw_walls(chance, lens)
-    depth, face = _ends(walls, lens, rays @ spin(walls.yaw).astype(np.float32))
-    flat = face == _FLOOR
-    normal = np.zeros(rays.shape, np.float32)
-    normal[..., 2] = flat
+    cosine, sine = np.float32(math.cos(walls.yaw)), np.float32(math.sin(walls.yaw))
+    turned = (cosine * rays[0] + sine * rays[1], cosine * rays[1] - sine * rays[0])
+    depth, face = _ends(walls, lens, (*turned, rays[2]))
+    floor = face == _FLOOR
     colour = _floor_colour(chance.fork(), rays, depth, noise)
-    upright = np.flatnonzero(~flat.ravel())
-    colour.reshape(-1, 3)[upright] = _walls_colour(
-        chance.fork(),
-        lens,
-        walls,
-        rays.reshape(-1, 3)[upright] * depth.ravel()[upright][:, None],
-        face.ravel()[upright],
-    )
-    gloss = np.zeros(depth.shape, np.float32)
-    return Layers(depth, np.full(depth.shape, -1, np.int16), colour, normal, gloss)
+    upright = np.flatnonzero(~floor.ravel())
+    reach = depth.ravel()[upright]
+    x, y, z = (part.ravel()[upright] * reach for part in (*turned, rays[2]))
+    face = face.ravel()[upright]
+    along = np.where(face < 2, y, x)
+    wall = _walls_colour(chance.fork(), face, along, lens.height + z)
+    colour.reshape(-1, 3)[upright] = wall
+    return Layers(depth, np.full(depth.shape, -1, np.int16), colour, floor)
 
 
 _FLOOR = 4
 
 
-def _ends(walls: Walls, lens: Lens, rays: Floats) -> tuple[Floats, NDArray[np.int8]]:
+def _ends(walls: Walls, lens: Lens, rays: Sequence[Floats]) -> tuple[Floats, NDArray[np.int8]]:
     """Distance to the room's end and which of its six faces it is, by pixel."""
     limits = (walls.left, walls.right, walls.far, walls.near, lens.height, 0.3)
-    best = np.full(rays.shape[:2], np.float32(60.0))
-    face = np.full(rays.shape[:2], 5, np.int8)
+    best = np.full(rays[0].shape, np.float32(60.0))
+    face = np.full(rays[0].shape, 5, np.int8)
     for number, limit in enumerate(limits[:5]):
         sign = 1.0 if number % 2 else -1.0
-        reach = np.float32(limit) / np.maximum(rays[..., number // 2] * np.float32(sign), 1e-6)
+        reach = np.float32(limit) / np.maximum(rays[number // 2] * np.float32(sign), 1e-6)
         nearer = reach < best
         np.copyto(best, reach, where=nearer)
         np.copyto(face, np.int8(number), where=nearer)
@@ -78,23 +77,28 @@ def _ends(walls: Walls, lens: Lens, rays: Floats) -> tuple[Floats, NDArray[np.in
 def _floor_colour(chance: Chance, rays: Floats, depth: Floats, noise: Noise) -> Floats:
     texture = floor_texture(chance, noise)
     turn, scale = chance.between(0, math.pi), PIXELS / METRES
-    cosine, sine = scale * math.cos(turn), scale * math.sin(turn)
-    mixed = rays[..., :2] @ np.array([(cosine, sine), (-sine, cosine)], np.float32)
-    mixed *= depth[..., None]
-    mixed += chance.rng.uniform(0, PIXELS, 2).astype(np.float32)
-    colour: Floats = cv2.remap(texture, mixed, None, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
-    return colour
+    cosine, sine = np.float32(scale * math.cos(turn)), np.float32(scale * math.sin(turn))
+    shift = chance.rng.uniform(0, PIXELS, 2).astype(np.float32)
+    x, y = rays[0] * depth, rays[1] * depth
+    colour = cv2.remap(
+        texture, cosine * x - sine * y + shift[0], sine * x + cosine * y + shift[1],
+        cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP,
+    )  # fmt: skip
+    return np.asarray(colour, np.float32)
 
 
-def _walls_colour(
-    chance: Chance, lens: Lens, walls: Walls, spots: Floats, face: NDArray[np.int8]
-) -> Floats:
-    """Colours (n, 3) of points (n, 3) on walls: paint, skirting, a door hole, things hung up."""
+def _walls_colour(chance: Chance, face: NDArray[np.int8], along: Floats, height: Floats) -> Floats:
+    """Colours (n, 3) of points on walls: paint, skirting, a door hole, things hung up.
+
+    Args:
+        chance: for all of it.
+        face: (n,) which wall.
+        along: (n,) m, sideways on it.
+        height: (n,) m above the floor.
+    """
     paint = np.array(chance.paint() if chance.rng.random() < 0.3 else _pale(chance), np.float32)
     shades = np.array([0.82, 0.9, 1.0, 0.75, 1.0, 0.6], np.float32)[face]
     colour: Floats = paint * shades[:, None]
-    height, turned = lens.height + spots[:, 2], spots @ spin(walls.yaw).astype(np.float32)
-    along = np.where(face < 2, turned[:, 1], turned[:, 0])
     if chance.rng.random() < 0.4:  # a lower half of another colour
         colour[height < chance.between(0.8, 1.2)] *= chance.rng.uniform(0.5, 1.05)
     colour[height < chance.between(0.06, 0.15)] *= chance.between(0.4, 0.9)
@@ -128,8 +132,7 @@ def fittings(chance: Chance) -> list[Solid]:
     """Mats, door leaves, frames and strips, where people pass."""
     solids: list[Solid] = []
     for name, odds in FITTINGS.items():
-        wanted, part = chance.happens(name, odds), chance.fork()
-        if wanted:
+        if part := chance.part(name, odds):
             turn = part.between(-0.3, 0.3) + (math.pi / 2 if part.rng.random() < 0.4 else 0)
             at = np.array((part.between(-0.9, 0.9), part.between(-1.3, 0.7), 0.0))
             solids += Place(spin(turn), at).put(_FITTINGS[name](part))
@@ -154,7 +157,9 @@ def _strip(chance: Chance) -> list[Solid]:
 def _leaf(chance: Chance) -> list[Solid]:
     paint, wide = Material(chance.paint(), gloss=0.3), chance.between(0.4, 0.5)
     aside = chance.between(0.9, 1.6) * (1 if chance.rng.random() < 0.5 else -1)
-    leaf = shape("block", (aside, 0, 1.0), (0.022, wide, 1.0), paint, spin(chance.between(-0.9, 0.9)))
+    leaf = shape(
+        "block", (aside, 0, 1.0), (0.022, wide, 1.0), paint, spin(chance.between(-0.9, 0.9))
+    )
     knob = shape("block", (aside, wide * 0.8, 1.05), (0.06, 0.05, 0.012), Material((150, 150, 150)))
     return [leaf, knob]
 

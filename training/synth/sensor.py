@@ -27,11 +27,10 @@ _JPEG = 0.4  # share of pictures that are compressed
 
 def develop(chance: Chance, picture: Floats, noise: Noise) -> Image:
     """The picture as a recorder keeps it, uint8."""
-    tone, part = chance.pick(TONES), chance.fork()
-    picture = _TONES[tone](part, _exposed(chance, picture))
+    tone = chance.pick(TONES)
+    picture = _TONES[tone](chance.fork(), _exposed(chance, picture))
     for name, odds in FAULTS.items():
-        wanted, part = chance.happens(name, odds), chance.fork()
-        if wanted:
+        if part := chance.part(name, odds):
             picture = _FAULTS[name](part, picture)
     picture = cv2.GaussianBlur(picture, (5, 5), chance.between(0.45, 0.8))
     image = _with_noise(chance.fork(), picture, noise)
@@ -131,7 +130,9 @@ def _coarse(chance: Chance, picture: Floats) -> Floats:
     rows, width = picture.shape[:2]
     share = chance.between(0.4, 0.8)
     small = cv2.resize(
-        picture, (max(8, int(width * share)), max(8, int(rows * share))), interpolation=cv2.INTER_AREA
+        picture,
+        (max(8, int(width * share)), max(8, int(rows * share))),
+        interpolation=cv2.INTER_AREA,
     )
     big: Floats = cv2.resize(small, (width, rows), interpolation=cv2.INTER_CUBIC)
     return big

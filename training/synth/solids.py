@@ -7,8 +7,9 @@ Rays meet it in unit coordinates, where a ball is x^2 + y^2 + z^2 <= 1, a can x^
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,7 +31,7 @@ class Material:
     gloss: float = 0.0  # 0..1
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Solid:
     """One solid. `clip` (normal, offset) keeps what has normal . q >= offset in unit coordinates."""
 
@@ -53,13 +54,10 @@ class Place:
 
     def put(self, solids: Sequence[Solid]) -> list[Solid]:
         """The solids in the other system."""
+        turn = self.turn * self.scale
         return [
-            replace(
-                solid,
-                centre=self.turn @ solid.centre * self.scale + self.shift,
-                axes=self.turn @ solid.axes * self.scale,
-            )
-            for solid in solids
+            Solid(s.shape, turn @ s.centre + self.shift, turn @ s.axes, s.material, s.clip, s.head)
+            for s in solids
         ]
 
 
@@ -96,15 +94,15 @@ def shape(
 
 def rod(start: Vector, end: Vector, radius: float, material: Material) -> Solid:
     """A capsule between two points."""
-    a, b = np.array(start), np.array(end)
-    half = (b - a) / 2
-    length = max(float(np.linalg.norm(half)), 1e-6)
-    first = half / length
-    helper = np.eye(3)[int(np.argmin(np.abs(first)))]
-    second = np.cross(first, helper)
-    second /= np.linalg.norm(second)
-    axes = np.column_stack((half, second * radius, np.cross(first, second) * radius))
-    return Solid("rod", (a + b) / 2, axes, material)
+    x, y, z = ((b - a) / 2 for a, b in zip(start, end, strict=True))
+    flat = math.hypot(x, y)
+    long = max(math.hypot(flat, z), 1e-6)
+    # second: level and across the rod; third: across both
+    level = (-y / flat, x / flat, 0.0) if flat > 1e-6 else (1.0, 0.0, 0.0)
+    third = (-z * level[1] / long, z * level[0] / long, (x * level[1] - y * level[0]) / long)
+    rows = [(h, radius * s, radius * t) for h, s, t in zip((x, y, z), level, third, strict=True)]
+    middle = [(a + b) / 2 for a, b in zip(start, end, strict=True)]
+    return Solid("rod", np.array(middle), np.array(rows), material)
 
 
 def surface(solid: Solid, directions: Array, *, clipped: bool = False) -> Array:

@@ -47,29 +47,29 @@ def look(bank: Floats, across: Floats, down: Floats) -> Floats:
 
 def _plain(noise: Noise, unit: Floats, scale: float) -> Floats:
     del noise, scale
-    return np.zeros(len(unit), np.float32)
+    return np.zeros(unit.shape[1], np.float32)
 
 
 def _cloth(noise: Noise, unit: Floats, scale: float) -> Floats:
-    across, down = unit[:, 0] * 37 * scale, (unit[:, 1] + unit[:, 2]) * 37 * scale
+    across, down = unit[0] * 37 * scale, (unit[1] + unit[2]) * 37 * scale
     return 0.05 * look(noise.fine, across, down) + 0.06 * look(noise.soft, across, down)
 
 
 def _hair(noise: Noise, unit: Floats, scale: float) -> Floats:
     """Strands that run down from the crown."""
-    around = np.arctan2(unit[:, 1], unit[:, 0]) * (26 * scale)
-    strand = look(noise.fine, around, unit[:, 2] * 5 + 9)
-    tuft = look(noise.soft, around * 1.5, unit[:, 2] * 14)
+    around = np.arctan2(unit[1], unit[0]) * (26 * scale)
+    strand = look(noise.fine, around, unit[2] * 5 + 9)
+    tuft = look(noise.soft, around * 1.5, unit[2] * 14)
     return 0.14 * strand + 0.16 * tuft
 
 
 def _wool(noise: Noise, unit: Floats, scale: float) -> Floats:
     """Curls: hair without a direction, knitted things, plants."""
-    return 0.22 * look(noise.fine, unit[:, 0] * 30 * scale, (unit[:, 1] + 3 * unit[:, 2]) * 30)
+    return 0.22 * look(noise.fine, unit[0] * 30 * scale, (unit[1] + 3 * unit[2]) * 30)
 
 
 def _folds(noise: Noise, unit: Floats, scale: float) -> Floats:
-    across, down = unit[:, 0] * 40 * scale, (unit[:, 1] - unit[:, 2]) * 50 * scale
+    across, down = unit[0] * 40 * scale, (unit[1] - unit[2]) * 50 * scale
     return 0.1 * look(noise.soft, across, down)
 
 
@@ -82,20 +82,20 @@ def second_share(material: Material, unit: Floats) -> Floats | None:
     """Where (n,) 0 or 1 the second colour shows; None where a material has none."""
     wave = 9 * material.scale
     if material.grain == "stripes":
-        return (np.sin(unit[:, 2] * wave) > 0.4).astype(np.float32)
+        return (np.sin(unit[2] * wave) > 0.4).astype(np.float32)
     if material.grain == "checks":
-        lines = (np.sin(unit[:, 2] * wave) > 0).astype(np.float32)
-        return 0.5 * (lines + (np.sin(unit[:, 1] * wave) > 0))
+        lines = (np.sin(unit[2] * wave) > 0).astype(np.float32)
+        return 0.5 * (lines + (np.sin(unit[1] * wave) > 0))
     if material.grain == "gores":  # of an umbrella
-        return (np.sin(np.arctan2(unit[:, 1], unit[:, 0]) * 4) > 0).astype(np.float32)
+        return (np.sin(np.arctan2(unit[1], unit[0]) * 4) > 0).astype(np.float32)
     if material.grain == "print":  # something on the chest or the back
-        middle = np.hypot(unit[:, 1], unit[:, 2] * 1.5) < 0.4
+        middle = np.hypot(unit[1], unit[2] * 1.5) < 0.4
         return middle.astype(np.float32)
     return None
 
 
 def colours(material: Material, noise: Noise, unit: Floats) -> Floats:
-    """Colours (n, 3) 0..255 of a surface at points (n, 3) in unit coordinates."""
+    """Colours (n, 3) 0..255 of a surface at points (3, n) in unit coordinates."""
     base = np.array(material.colour, np.float32)
     share = second_share(material, unit)
     grain = GRAINS.get(material.grain, _cloth)(noise, unit, material.scale)
