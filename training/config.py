@@ -53,19 +53,28 @@ class Model:
             )
 
 
+KINDS = ("csv", "voc", "scene", "synth")
+PRESETS = ("overhead", "oblique", "mixed")
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One set of pictures. `kind` is "csv", "voc" or "scene"; `share` is its part of a batch."""
+    """One set of pictures; `share` is its part of a batch.
+
+    Kinds "csv" and "voc" are files, "scene" and "synth" are rendered: the first by the simulator
+    of the demo, from straight above or nearly so, the second by `training.synth`, from any tilt.
+    """
 
     name: str
     kind: str
     share: float
     path: str = ""  # relative to the data folder
     split: str = ""  # a name in the folder's split.csv; empty takes all pictures
-    count: int = 0  # pictures drawn by kind "scene"
-    seed: int = 0  # of kind "scene"
-    width: int = 400  # pixels, of kind "scene"; a camera's 4:3
+    count: int = 0  # pictures that are rendered
+    seed: int = 0  # of what is rendered
+    width: int = 400  # pixels of what is rendered; a camera's 4:3
     height: int = 300
+    preset: str = "mixed"  # tilts of kind "synth", of PRESETS
     overhead: bool = False  # no up or down in the picture: flip it vertically, too
 
 
@@ -250,8 +259,14 @@ def read_recipe(data: dict[str, Any], name: str = "recipe", text: str = "") -> R
     if not recipe.source or abs(shares - 1) > 1e-3:
         raise ConfigError(f"{name}: the shares of the sources add up to {shares:g}; make it 1")
     for source in recipe.source:
-        if source.kind not in ("csv", "voc", "scene"):
-            raise ConfigError(f"{name}: source {source.name!r}: kind must be csv, voc or scene")
+        if source.kind not in KINDS:
+            raise ConfigError(
+                f"{name}: source {source.name!r}: kind must be one of {', '.join(KINDS)}"
+            )
+        if source.preset not in PRESETS:
+            raise ConfigError(
+                f"{name}: source {source.name!r}: preset must be one of {', '.join(PRESETS)}"
+            )
     if recipe.fit.steps < 1 or recipe.fit.batch < 1:
         raise ConfigError(f"{name}: [fit] steps and batch must be at least 1")
     return recipe

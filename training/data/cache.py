@@ -55,7 +55,7 @@ def _load(sample: Sample, long_side: int) -> Picture:
 
 
 def rendered_pool(
-    render: Renderer, *, count: int, seed: int, size: tuple[int, int], file: Path
+    render: Renderer, *, count: int, seed: int, size: tuple[int, int], file: Path, maker: str = ""
 ) -> list[Picture]:
     """`count` rendered pictures, from the pool file when it holds them, else drawn and kept.
 
@@ -65,8 +65,9 @@ def rendered_pool(
         seed: picture k is drawn from the seed (seed, k).
         size: width, height in pixels.
         file: the pool's npz file; an older one of another pool is replaced.
+        maker: the renderer's name, version and settings; a pool of another maker is drawn anew.
     """
-    stamp = f"1 {count} {seed} {size[0]}x{size[1]}"
+    stamp = f"1 {count} {seed} {size[0]}x{size[1]} {maker}".strip()
     if file.is_file():
         with np.load(file) as kept:
             if str(kept["stamp"]) == stamp:

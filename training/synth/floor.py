@@ -10,7 +10,7 @@ import numpy as np
 from edge.types import Image
 from training.synth.chance import Chance
 from training.synth.solids import Floats
-from training.synth.texture import SIDE, Noise
+from training.synth.texture import Noise
 
 FLOORS: dict[str, float] = {
     "concrete": 0.17, "tiles": 0.19, "checkerboard": 0.05, "wood": 0.14, "carpet": 0.14,
@@ -52,7 +52,7 @@ def _grain(noise: Noise) -> Floats:
 
 
 def _concrete(chance: Chance, noise: Noise) -> Floats:
-    gain = 1 + _grain(noise) * chance.between(0.01, 0.05) + 0.07 * _blown(noise.fine, 16)
+    gain = 1 + _grain(noise) * chance.between(0.01, 0.05) + 0.03 * _blown(noise.fine, 16)
     for _ in range(chance.whole(0, 3)):  # cracks and joints
         a, b = chance.rng.integers(0, PIXELS, (2, 2)).tolist()
         cv2.line(gain, a, b, chance.between(0.55, 0.85), chance.whole(1, 2), cv2.LINE_AA)
@@ -127,7 +127,7 @@ def _rough(chance: Chance, noise: Noise) -> Floats:
     gain = np.ones((PIXELS, PIXELS), np.float32)
     for times in (1, 2, 4, 8, 16):
         layer = _grain(noise) if times == 1 else _blown(noise.fine, times)
-        gain += layer * chance.between(0.02, 0.11)
+        gain += layer * chance.between(0.02, 0.11) / (1 if times < 4 else 2)
     return gain[..., None]
 
 

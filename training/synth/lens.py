@@ -15,7 +15,6 @@ import numpy as np
 
 from training.synth.solids import Array, Floats
 
-
 _WIDEST = 1.45  # radians from the axis; what is farther to the side is drawn at the rim
 
 

@@ -99,7 +99,7 @@ def skull_of(dress: Dress, stand: Stand) -> Array:
     """(3,) the middle of a person's skull in the room, m."""
     scale = dress.stature / 1.72
     turned: Array = spin(stand.heading) @ np.array(_HEAD) * scale
-    return turned + (stand.x, stand.y, 0.0)
+    return turned + np.array((stand.x, stand.y, 0.0))
 
 
 def _trunk(dress: Dress) -> list[Solid]:

@@ -21,7 +21,7 @@ from training.synth.head import FACES, HAIRS, HEADWEAR
 from training.synth.lens import Lens
 from training.synth.light import LIGHTS, PATCHES, shade
 from training.synth.people import ARMS, CLOTHES, Dress, Stand, draw_dress, person, skull_of
-from training.synth.room import FITTINGS, empty_room, fittings
+from training.synth.room import FITTINGS, Walls, draw_walls, empty_room, fittings
 from training.synth.sensor import FAULTS, TONES, develop
 from training.synth.solids import Solid
 from training.synth.texture import Noise
@@ -89,8 +89,9 @@ def render(
     noise = Noise.draw(rng)
     lens = draw_lens(chance, width, height, wish)
     rays = lens.rays()
-    layers = empty_room(chance.fork(), lens, rays, noise)
-    crowd = people(chance, lens)
+    walls = draw_walls(chance, lens)
+    layers = empty_room(chance.fork(), lens, walls, rays, noise)
+    crowd = people(chance, lens, walls)
     solids = [
         *(s for k, who in enumerate(crowd, 1) for s in person(chance.fork(), *who, k)),
         *fittings(chance.fork()),
@@ -117,7 +118,7 @@ def draw_lens(chance: Chance, width: int, height: int, wish: Wish) -> Lens:
     return Lens(mounted, tilt, focal * (0.7 if bent else 1), width, height, fish if bent else 0.0)
 
 
-def people(chance: Chance, lens: Lens) -> list[tuple[Dress, Stand]]:
+def people(chance: Chance, lens: Lens, walls: Walls) -> list[tuple[Dress, Stand]]:
     """Who stands where: one by one, in pairs side by side, in groups."""
     count = int(chance.rng.choice([0, 1, 2, 3, 4, 6, 8], p=_COUNTS[lens.tilt > 0.35]))
     if chance.want:
@@ -128,7 +129,7 @@ def people(chance: Chance, lens: Lens) -> list[tuple[Dress, Stand]]:
         lead = _stand(chance, lens, clear=bool(chance.want) and not crowd)
         for place in range(size):
             dress, stand = draw_dress(chance.fork()), _beside(chance, lead, place)
-            if stand is not None and _has_room(lens, crowd, dress, stand):
+            if stand is not None and _has_room(lens, walls, crowd, dress, stand):
                 crowd.append((dress, stand))
     return crowd
 
@@ -164,11 +165,17 @@ def _beside(chance: Chance, lead: Stand | None, place: int) -> Stand | None:
     return Stand(x, y, lead.heading + float(turn), phase, lead.stride)
 
 
-def _has_room(lens: Lens, crowd: list[tuple[Dress, Stand]], dress: Dress, stand: Stand) -> bool:
+def _has_room(
+    lens: Lens, walls: Walls, crowd: list[tuple[Dress, Stand]], dress: Dress, stand: Stand
+) -> bool:
     """Whether a person fits in and does not have the lens in the hair."""
     near = any(math.hypot(stand.x - o.x, stand.y - o.y) < _APART for _, o in crowd)
     skull = skull_of(dress, stand)
-    return not near and float(np.linalg.norm(skull - (0, 0, lens.height))) > 0.45
+    return (
+        walls.hold(stand.x, stand.y)
+        and not near
+        and float(np.linalg.norm(skull - (0, 0, lens.height))) > 0.45
+    )
 
 
 def things(chance: Chance, lens: Lens) -> list[Solid]:

@@ -22,28 +22,40 @@ FITTINGS: dict[str, float] = {"mat": 0.32, "door leaf": 0.22, "door frame": 0.2,
 
 @dataclass(frozen=True, slots=True)
 class Walls:
-    """Where the room ends, m: -x, +x, -y (far), +y (near), ceiling; turned by yaw radians."""
+    """Where the room ends, m: -x, +x, -y (far), +y (near); turned by yaw radians."""
 
     left: float
     right: float
     far: float
     near: float
-    ceiling: float
     yaw: float
+
+    def turned(self, x: Floats, y: Floats) -> tuple[Floats, Floats]:
+        """Directions or places of the world in the walls' own axes."""
+        cosine, sine = np.float32(math.cos(self.yaw)), np.float32(math.sin(self.yaw))
+        return cosine * x + sine * y, cosine * y - sine * x
+
+    def hold(self, x: float, y: float) -> bool:
+        """Whether a person can stand at (x, y)."""
+        across, down = (float(v) for v in self.turned(np.float32(x), np.float32(y)))
+        arm = 0.3
+        return (
+            arm < across + self.left
+            and across + arm < self.right
+            and (arm < down + self.far and down + arm < self.near)
+        )
 
 
 def draw_walls(chance: Chance, lens: Lens) -> Walls:
     """Walls that are usually out of view from straight above, and in view obliquely."""
     left, right, near = (chance.between(1.3, 5.0) for _ in range(3))
     far = chance.between(1.5, 5.0) + 3 * math.tan(min(lens.tilt, 0.9))
-    return Walls(left, right, far, near, lens.height + 0.3, chance.between(-0.3, 0.3))
+    return Walls(left, right, far, near, chance.between(-0.3, 0.3))
 
 
-def empty_room(chance: Chance, lens: Lens, rays: Floats, noise: Noise) -> Layers:
+def empty_room(chance: Chance, lens: Lens, walls: Walls, rays: Floats, noise: Noise) -> Layers:
     """The layers of a room with nothing in it."""
-    walls = draw_walls(chance, lens)
-    cosine, sine = np.float32(math.cos(walls.yaw)), np.float32(math.sin(walls.yaw))
-    turned = (cosine * rays[0] + sine * rays[1], cosine * rays[1] - sine * rays[0])
+    turned = walls.turned(rays[0], rays[1])
     depth, face = _ends(walls, lens, (*turned, rays[2]))
     floor = face == _FLOOR
     colour = _floor_colour(chance.fork(), rays, depth, noise)
@@ -62,10 +74,10 @@ _FLOOR = 4
 
 def _ends(walls: Walls, lens: Lens, rays: Sequence[Floats]) -> tuple[Floats, NDArray[np.int8]]:
     """Distance to the room's end and which of its six faces it is, by pixel."""
-    limits = (walls.left, walls.right, walls.far, walls.near, lens.height, 0.3)
+    limits = (walls.left, walls.right, walls.far, walls.near, lens.height)
     best = np.full(rays[0].shape, np.float32(60.0))
     face = np.full(rays[0].shape, 5, np.int8)
-    for number, limit in enumerate(limits[:5]):
+    for number, limit in enumerate(limits):
         sign = 1.0 if number % 2 else -1.0
         reach = np.float32(limit) / np.maximum(rays[number // 2] * np.float32(sign), 1e-6)
         nearer = reach < best

@@ -33,7 +33,7 @@ class Material:
 
 @dataclass(slots=True)
 class Solid:
-    """One solid. `clip` (normal, offset) keeps what has normal . q >= offset in unit coordinates."""
+    """One solid. `clip` (normal, offset) keeps normal . q >= offset, in unit coordinates q."""
 
     shape: str  # ball, rod, can, block
     centre: Array  # (3,) m
