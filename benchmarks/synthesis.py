@@ -90,7 +90,9 @@ def table(results: dict[str, dict[str, Any]]) -> str:
 
 def read_results(out: Path, seeds: Sequence[int]) -> dict[str, dict[str, Any]]:
     """The figures that are there, in the order of the arms."""
-    files = {f"{arm}, {seed}": out / f"{arm}-{seed}" / "scores.json" for arm in ARMS for seed in seeds}
+    files = {
+        f"{arm}, {seed}": out / f"{arm}-{seed}" / "scores.json" for arm in ARMS for seed in seeds
+    }
     return {name: json.loads(file.read_text()) for name, file in files.items() if file.is_file()}
 
 

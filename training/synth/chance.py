@@ -52,7 +52,7 @@ class Chance:
 
     def cloth(self) -> Colour:
         """A colour that dyed things have: often dark or grey, sometimes loud; 0..255."""
-        kind, spread = self.rng.random(), self.between(12, 75)
+        kind, spread = self.rng.random(), self.between(10, 62)
         dark, light, middle = (self.between(*r) for r in ((10, 60), (150, 240), (60, 150)))
         tint, hue = self.rng.uniform(-9, 9, 3), self.between(0, 2 * np.pi)
         if kind < 0.4:

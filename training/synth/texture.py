@@ -56,11 +56,13 @@ def _cloth(noise: Noise, unit: Floats, scale: float) -> Floats:
 
 
 def _hair(noise: Noise, unit: Floats, scale: float) -> Floats:
-    """Strands that run down from the crown."""
-    around = np.arctan2(unit[1], unit[0]) * (26 * scale)
-    strand = look(noise.fine, around, unit[2] * 5 + 9)
-    tuft = look(noise.soft, around * 1.5, unit[2] * 14)
-    return 0.14 * strand + 0.16 * tuft
+    """Strands that run down from the crown in a whorl, in tufts."""
+    around = np.arctan2(unit[1], unit[0] + 0.25) + unit[2] * 0.8
+    aside = 1 - np.abs(unit[2])  # strands are told apart at the sides, not at the crown
+    strand = look(noise.fine, around * (30 * scale), unit[2] * 9 + 9)
+    tuft = look(noise.soft, around * (14 * scale), unit[2] * 20)
+    mess = look(noise.soft, unit[0] * 45, unit[1] * 45)
+    return (0.03 + 0.09 * aside) * strand + 0.09 * tuft + 0.08 * mess
 
 
 def _wool(noise: Noise, unit: Floats, scale: float) -> Floats:
