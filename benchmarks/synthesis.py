@@ -56,7 +56,9 @@ def recipe(arm: str, *, steps: int, seed: int, count: int) -> Recipe:
         PriorMap(level.stride, tuple(scale * size for size in level.sizes), level.aspect)
         for level in base.prior
     )
-    fit = dataclasses.replace(base.fit, steps=steps, seed=seed, check_every=steps, log_every=50)
+    fit = dataclasses.replace(
+        base.fit, steps=steps, seed=seed, check_every=min(steps, 500), log_every=50
+    )
     return dataclasses.replace(
         base, input=Input(224, 160), prior=prior, source=sources(ARMS[arm], count), fit=fit
     )
@@ -64,7 +66,8 @@ def recipe(arm: str, *, steps: int, seed: int, count: int) -> Recipe:
 
 def run_arm(plan: Recipe, *, data: Path, out: Path, cache: Path) -> dict[str, Any]:
     """Train and judge one arm; its figures by set."""
-    state = run_fit(plan, data=data, out=out, cache=cache, resuming=True)
+    begun = (out / "last.pt").is_file()
+    state = run_fit(plan, data=data, out=out, cache=cache, resuming=begun)
     detect = torch_detector(state.ema)
     found = {}
     for name in SETS:

@@ -53,8 +53,8 @@ def data_priors(args: argparse.Namespace) -> int:
 
 def data_synthesize(args: argparse.Namespace) -> int:
     """Render pictures of doors, with boxes and a contact sheet."""
+    from training.data.synthesis import Order, read_size, read_tilt, write_set
     from training.synth import Wish
-    from training.synth.folder import Order, read_size, read_tilt, write_set
 
     tilt = read_tilt(args.tilt) if args.tilt else None
     wish = Wish(tilt, args.preset, frozenset(args.want))

@@ -21,7 +21,7 @@ from training.data.heads import Sample
 Renderer = Callable[[np.random.Generator, int, int], tuple[Image, Boxes, NDArray[np.float32]]]
 
 LONG_SIDE = 640  # pixels; more than any input uses, little enough to keep thousands in memory
-_SEEN = 0.35  # a rendered head of which less is seen is neither right nor wrong to find
+SEEN = 0.35  # a rendered head of which less is seen is neither right nor wrong to find
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,5 +90,5 @@ def _unpack(
     pictures = []
     for number, image in enumerate(images):
         mine = owner == number
-        pictures.append(Picture(f"rendered {number}", image, boxes[mine], visible[mine] < _SEEN))
+        pictures.append(Picture(f"rendered {number}", image, boxes[mine], visible[mine] < SEEN))
     return pictures

@@ -6,7 +6,8 @@ change, so that whatever keeps its pictures keeps `VERSION` with them.
 
 from __future__ import annotations
 
-from training.synth.picture import FEATURES, PRESETS, Wish, render
+from training.synth.picture import render
+from training.synth.wish import FEATURES, PRESETS, Wish
 
 VERSION = 1  # another number for every change that changes pictures
 

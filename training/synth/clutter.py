@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from itertools import pairwise
 
 import numpy as np
 
@@ -38,7 +39,7 @@ def _wire_chair(chance: Chance) -> list[Solid]:
 def _ring(radius: float, level: float, wire: Material) -> list[Solid]:
     turns = np.linspace(0, 2 * math.pi, 11)
     points = [(radius * math.cos(t), radius * math.sin(t), level) for t in turns]
-    return [rod(a, b, 0.009, wire) for a, b in zip(points[:-1], points[1:], strict=True)]
+    return [rod(a, b, 0.009, wire) for a, b in pairwise(points)]
 
 
 def _bin(chance: Chance) -> list[Solid]:
@@ -104,7 +105,7 @@ def _wheel(chance: Chance) -> list[Solid]:
     rims = []
     for middle in (-0.5, 0.5):
         ring = [(middle + 0.32 * math.cos(t), 0.0, 0.33 + 0.32 * math.sin(t)) for t in turns]
-        rims += [rod(a, b, 0.02, rubber) for a, b in zip(ring[:-1], ring[1:], strict=True)]
+        rims += [rod(a, b, 0.02, rubber) for a, b in pairwise(ring)]
     saddle = ball((-0.25, 0, 0.95), (0.13, 0.06, 0.03), rubber)
     bars = [rod((0.42, -0.25, 1.0), (0.42, 0.25, 1.0), 0.015, rubber)]
     return [*rims, saddle, *bars, rod((-0.5, 0, 0.33), (0.42, 0, 0.95), 0.02, paint)]

@@ -26,7 +26,8 @@ def floor_texture(chance: Chance, noise: Noise) -> Image:
     base = np.array(floor_colour(part), np.float32)
     gain = _PATTERNS[name](part, noise)
     gain = gain * (1 + part.between(0.01, 0.09) * _blown(noise.soft, part.whole(2, 5)))[..., None]
-    return np.clip(gain * base, 0, 255).astype(np.uint8)
+    texture: Image = np.clip(gain * base, 0, 255).astype(np.uint8)
+    return texture
 
 
 def floor_colour(chance: Chance) -> tuple[float, float, float]:

@@ -50,7 +50,8 @@ def shade(
     toward = np.array((-light.slope[0], -light.slope[1], 1.0), np.float32)
     toward /= np.linalg.norm(toward)
     level = np.where(layers.floor, _shadow(lens, light, points), np.float32(1))
-    level *= 1 + np.float32(chance.between(0.02, 0.2)) * cloud(noise, *level.shape, lens.width / 3)
+    uneven = np.float32(chance.between(0.02, 0.2))
+    level *= 1 + uneven * cloud(noise, lens.rows, lens.width, lens.width / 3)
     view = rays.reshape(3, -1)[:, shown.pixels]
     height = lens.height + view[2] * layers.depth.ravel()[shown.pixels]
     level.ravel()[shown.pixels] = _facing(light, toward, shown.normal, height)
@@ -118,7 +119,8 @@ def _polygon(chance: Chance, lens: Lens, corners: int) -> Floats:
     points = middle + np.column_stack((np.cos(turns), np.sin(turns))) * reach[:, None]
     cv2.fillPoly(mask, [points.round().astype(np.int32)], 255, cv2.LINE_AA)
     size = 2 * chance.whole(0, 3) + 1
-    return cv2.blur(mask, (size, size)) * np.float32(1 / 255)
+    share: Floats = cv2.blur(mask, (size, size)) * np.float32(1 / 255)
+    return share
 
 
 def _sun(chance: Chance, lens: Lens, picture: Floats) -> Floats:

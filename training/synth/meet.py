@@ -48,7 +48,7 @@ def normals(solid: Solid, inverse: Floats, unit: Floats) -> Floats:
     else:
         out = inverse.T @ _unit_normals(solid.shape, unit)
     length = np.sqrt(_dot(out, out))
-    normal: Floats = out / np.maximum(length, np.float32(1e-9))
+    normal: Floats = (out / np.maximum(length, np.float32(1e-9))).astype(np.float32, copy=False)
     return normal
 
 

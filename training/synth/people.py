@@ -12,7 +12,8 @@ import numpy as np
 
 from training.synth.carried import CARRIED, carried_solids
 from training.synth.chance import Chance
-from training.synth.head import HeadLook, draw_head, head_solids
+from training.synth.head import draw_head, head_solids
+from training.synth.headwear import HeadLook
 from training.synth.solids import Array, Material, Place, Solid, Vector, ball, rod, spin
 
 CLOTHES: dict[str, float] = {
@@ -98,8 +99,9 @@ def person(chance: Chance, dress: Dress, stand: Stand, number: int) -> list[Soli
 def skull_of(dress: Dress, stand: Stand) -> Array:
     """(3,) the middle of a person's skull in the room, m."""
     scale = dress.stature / 1.72
-    turned: Array = spin(stand.heading) @ np.array(_HEAD) * scale
-    return turned + np.array((stand.x, stand.y, 0.0))
+    skull: Array = spin(stand.heading) @ np.array(_HEAD) * scale
+    skull += (stand.x, stand.y, 0.0)
+    return skull
 
 
 def _trunk(dress: Dress) -> list[Solid]:

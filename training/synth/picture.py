@@ -3,70 +3,24 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge.errors import CallError
 from edge.types import Image
 from training.synth.boxes import can_be_seen, find_heads
-from training.synth.carried import CARRIED
 from training.synth.cast import cast, hulls
 from training.synth.chance import Chance
 from training.synth.clutter import CLUTTER, thing
-from training.synth.floor import FLOORS
-from training.synth.head import FACES, HAIRS, HEADWEAR
+from training.synth.crowd import people
 from training.synth.lens import Lens
-from training.synth.light import LIGHTS, PATCHES, shade
-from training.synth.people import ARMS, CLOTHES, Dress, Stand, draw_dress, person, skull_of
-from training.synth.room import FITTINGS, Walls, draw_walls, empty_room, fittings
-from training.synth.sensor import FAULTS, TONES, develop
+from training.synth.light import shade
+from training.synth.people import person
+from training.synth.room import draw_walls, empty_room, fittings
+from training.synth.sensor import develop
 from training.synth.solids import Solid
 from training.synth.texture import Noise
-
-GROUPS: dict[str, float] = {"alone": 0.62, "pair": 0.25, "group": 0.13}
-PRESETS: Mapping[str, Mapping[tuple[float, float], float]] = {  # tilts in degrees, their odds
-    "overhead": {(0, 4): 0.6, (4, 20): 0.4},
-    "oblique": {(20, 40): 0.5, (40, 60): 0.5},
-    "mixed": {(0, 4): 0.33, (4, 20): 0.22, (20, 40): 0.2, (40, 60): 0.25},
-}
-FEATURES: frozenset[str] = frozenset().union(
-    HEADWEAR, HAIRS, FACES, CLOTHES, ARMS, CARRIED, CLUTTER, FLOORS, FITTINGS, LIGHTS, PATCHES,
-    FAULTS, TONES, GROUPS, ("child", "coat", "fish-eye", "jpeg"),
-)  # fmt: skip
-_APART = 0.42  # m between the middles of two people
-
-
-@dataclass(frozen=True, slots=True)
-class Wish:
-    """What pictures shall be like.
-
-    Args:
-        tilt: least and most degrees from straight down; None leaves it to the preset.
-        preset: one of PRESETS.
-        want: features that must appear, of FEATURES.
-
-    Raises:
-        CallError: no such preset or feature, or tilts that are none.
-    """
-
-    tilt: tuple[float, float] | None = None
-    preset: str = "mixed"
-    want: frozenset[str] = field(default_factory=frozenset)
-
-    def __post_init__(self) -> None:
-        if self.preset not in PRESETS:
-            raise CallError(f"preset {self.preset!r}: must be one of {', '.join(PRESETS)}")
-        if unknown := sorted(self.want - FEATURES):
-            raise CallError(
-                f"no such feature: {unknown[0]!r}; known are {', '.join(sorted(FEATURES))}"
-            )
-        if self.tilt is not None and not 0 <= self.tilt[0] <= self.tilt[1] <= 60:
-            raise CallError(
-                f"tilt {self.tilt}: must be two degrees from 0 to 60, the lower one first"
-            )
+from training.synth.wish import PRESETS, Wish
 
 
 def render(
@@ -116,66 +70,6 @@ def draw_lens(chance: Chance, width: int, height: int, wish: Wish) -> Lens:
     bent = chance.happens("fish-eye", 0.15)
     mounted = 2.2 + 1.8 * up**1.3
     return Lens(mounted, tilt, focal * (0.7 if bent else 1), width, height, fish if bent else 0.0)
-
-
-def people(chance: Chance, lens: Lens, walls: Walls) -> list[tuple[Dress, Stand]]:
-    """Who stands where: one by one, in pairs side by side, in groups."""
-    count = int(chance.rng.choice([0, 1, 2, 3, 4, 6, 8], p=_COUNTS[lens.tilt > 0.35]))
-    if chance.want:
-        count = max(count, 1)
-    crowd: list[tuple[Dress, Stand]] = []
-    for _ in range(count):
-        size = {"alone": 1, "pair": 2, "group": 4}[chance.pick(GROUPS)]
-        lead = _stand(chance, lens, clear=bool(chance.want) and not crowd)
-        for place in range(size):
-            dress, stand = draw_dress(chance.fork()), _beside(chance, lead, place)
-            if stand is not None and _has_room(lens, walls, crowd, dress, stand):
-                crowd.append((dress, stand))
-    return crowd
-
-
-_COUNTS = {
-    False: [0.08, 0.38, 0.26, 0.14, 0.08, 0.04, 0.02],
-    True: [0.05, 0.17, 0.2, 0.2, 0.16, 0.13, 0.09],
-}  # from above, obliquely
-
-
-def _stand(chance: Chance, lens: Lens, *, clear: bool) -> Stand | None:
-    """A place whose head is in view; well in the picture if `clear`."""
-    margin = 0.3 if clear else -0.05
-    pixel = chance.rng.uniform(margin, 1 - margin, 2) * (lens.width, lens.rows)
-    heading, phase = chance.rng.uniform(0, 2 * math.pi, 2)
-    stride = 0.0 if chance.rng.random() < 0.3 else chance.between(0.12, 0.36)
-    place = lens.at_level((float(pixel[0]), float(pixel[1])), 1.6)
-    if place is None or math.hypot(*place) > 9.0:
-        return None
-    return Stand(*place, float(heading), float(phase), stride)
-
-
-def _beside(chance: Chance, lead: Stand | None, place: int) -> Stand | None:
-    """The place-th of a group that walks together, the first being the lead."""
-    aside, behind = chance.between(0.45, 0.65), chance.between(-0.2, 0.2)
-    turn, phase = chance.rng.normal(0, 0.15), chance.between(0, 2 * math.pi)
-    if lead is None or place == 0:
-        return lead
-    row, column = divmod(place, 2)
-    left, back = column * aside, row * 0.75 + behind
-    cosine, sine = math.cos(lead.heading), math.sin(lead.heading)
-    x, y = lead.x - left * sine - back * cosine, lead.y + left * cosine - back * sine
-    return Stand(x, y, lead.heading + float(turn), phase, lead.stride)
-
-
-def _has_room(
-    lens: Lens, walls: Walls, crowd: list[tuple[Dress, Stand]], dress: Dress, stand: Stand
-) -> bool:
-    """Whether a person fits in and does not have the lens in the hair."""
-    near = any(math.hypot(stand.x - o.x, stand.y - o.y) < _APART for _, o in crowd)
-    skull = skull_of(dress, stand)
-    return (
-        walls.hold(stand.x, stand.y)
-        and not near
-        and float(np.linalg.norm(skull - (0, 0, lens.height))) > 0.45
-    )
 
 
 def things(chance: Chance, lens: Lens) -> list[Solid]:

@@ -37,7 +37,9 @@ class Walls:
 
     def hold(self, x: float, y: float) -> bool:
         """Whether a person can stand at (x, y)."""
-        across, down = (float(v) for v in self.turned(np.float32(x), np.float32(y)))
+        across, down = (
+            float(v) for v in self.turned(np.array(x, np.float32), np.array(y, np.float32))
+        )
         arm = 0.3
         return (
             arm < across + self.left

@@ -141,11 +141,12 @@ def _coarse(chance: Chance, picture: Floats) -> Floats:
 def _sharpened(chance: Chance, picture: Floats) -> Floats:
     """The halos of a camera that sharpens."""
     soft = cv2.blur(picture, (5, 5))
-    return picture + chance.between(0.3, 1.0) * (picture - soft)
+    sharp: Floats = picture + chance.between(0.3, 1.0) * (picture - soft)
+    return sharp
 
 
 def _unit(picture: Floats) -> float:
-    return picture.shape[1] / 400
+    return float(picture.shape[1]) / 400
 
 
 def _true(chance: Chance, picture: Floats) -> Floats:

@@ -67,7 +67,8 @@ def spin(yaw: float, pitch: float = 0.0, roll: float = 0.0) -> Array:
     about_z = np.array([(cy, -sy, 0), (sy, cy, 0), (0, 0, 1)])
     about_y = np.array([(cp, 0, sp), (0, 1, 0), (-sp, 0, cp)])
     about_x = np.array([(1, 0, 0), (0, cr, -sr), (0, sr, cr)])
-    return about_z @ about_y @ about_x
+    turn: Array = about_z @ about_y @ about_x
+    return turn
 
 
 def ball(
@@ -134,6 +135,11 @@ def inverses(solids: Sequence[Solid]) -> Floats:
     """(solids, 3, 3) from the world's axes into unit coordinates."""
     axes = np.array([solid.axes for solid in solids]).reshape(-1, 3, 3)
     return np.linalg.inv(axes).astype(np.float32)
+
+
+def times(colour: Colour, gain: float) -> Colour:
+    """A colour made darker or lighter."""
+    return colour[0] * gain, colour[1] * gain, colour[2] * gain
 
 
 def even_directions(count: int) -> Array:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from training.synth.solids import Floats, Material
 
@@ -52,7 +53,8 @@ def _plain(noise: Noise, unit: Floats, scale: float) -> Floats:
 
 def _cloth(noise: Noise, unit: Floats, scale: float) -> Floats:
     across, down = unit[0] * 37 * scale, (unit[1] + unit[2]) * 37 * scale
-    return 0.05 * look(noise.fine, across, down) + 0.06 * look(noise.soft, across, down)
+    weave: Floats = 0.05 * look(noise.fine, across, down) + 0.06 * look(noise.soft, across, down)
+    return weave
 
 
 def _hair(noise: Noise, unit: Floats, scale: float) -> Floats:
@@ -62,17 +64,20 @@ def _hair(noise: Noise, unit: Floats, scale: float) -> Floats:
     strand = look(noise.fine, around * (30 * scale), unit[2] * 9 + 9)
     tuft = look(noise.soft, around * (14 * scale), unit[2] * 20)
     mess = look(noise.soft, unit[0] * 45, unit[1] * 45)
-    return (0.03 + 0.09 * aside) * strand + 0.09 * tuft + 0.08 * mess
+    hair: Floats = (0.03 + 0.09 * aside) * strand + 0.09 * tuft + 0.08 * mess
+    return hair
 
 
 def _wool(noise: Noise, unit: Floats, scale: float) -> Floats:
     """Curls: hair without a direction, knitted things, plants."""
-    return 0.22 * look(noise.fine, unit[0] * 30 * scale, (unit[1] + 3 * unit[2]) * 30)
+    curls: Floats = 0.22 * look(noise.fine, unit[0] * 30 * scale, (unit[1] + 3 * unit[2]) * 30)
+    return curls
 
 
 def _folds(noise: Noise, unit: Floats, scale: float) -> Floats:
     across, down = unit[0] * 40 * scale, (unit[1] - unit[2]) * 50 * scale
-    return 0.1 * look(noise.soft, across, down)
+    creases: Floats = 0.1 * look(noise.soft, across, down)
+    return creases
 
 
 GRAINS: dict[str, Callable[[Noise, Floats, float], Floats]] = {
@@ -80,26 +85,24 @@ GRAINS: dict[str, Callable[[Noise, Floats, float], Floats]] = {
 }  # fmt: skip
 
 
-def second_share(material: Material, unit: Floats) -> Floats | None:
-    """Where (n,) 0 or 1 the second colour shows; None where a material has none."""
-    wave = 9 * material.scale
+def _second_share(material: Material, unit: Floats) -> NDArray[np.bool_] | None:
+    """Where (n,) the second colour shows; None where a material has none."""
+    wave, share = 9 * material.scale, None
     if material.grain == "stripes":
-        return (np.sin(unit[2] * wave) > 0.4).astype(np.float32)
-    if material.grain == "checks":
-        lines = (np.sin(unit[2] * wave) > 0).astype(np.float32)
-        return 0.5 * (lines + (np.sin(unit[1] * wave) > 0))
-    if material.grain == "gores":  # of an umbrella
-        return (np.sin(np.arctan2(unit[1], unit[0]) * 4) > 0).astype(np.float32)
-    if material.grain == "print":  # something on the chest or the back
-        middle = np.hypot(unit[1], unit[2] * 1.5) < 0.4
-        return middle.astype(np.float32)
-    return None
+        share = np.sin(unit[2] * wave) > 0.4
+    elif material.grain == "checks":
+        share = (np.sin(unit[2] * wave) > 0) ^ (np.sin(unit[1] * wave) > 0)
+    elif material.grain == "gores":  # of an umbrella
+        share = np.sin(np.arctan2(unit[1], unit[0]) * 4) > 0
+    elif material.grain == "print":  # something on the chest or the back
+        share = np.hypot(unit[1], unit[2] * 1.5) < 0.4
+    return None if share is None else np.asarray(share)
 
 
 def colours(material: Material, noise: Noise, unit: Floats) -> Floats:
     """Colours (n, 3) 0..255 of a surface at points (3, n) in unit coordinates."""
     base = np.array(material.colour, np.float32)
-    share = second_share(material, unit)
+    share = _second_share(material, unit)
     grain = GRAINS.get(material.grain, _cloth)(noise, unit, material.scale)
     if share is None:
         return base * (1 + grain)[:, None]

@@ -12,11 +12,11 @@ import numpy as np
 
 from edge.errors import CallError, DataError
 from edge.types import Image
-from training.synth.picture import Wish, render
+from training.data.cache import SEEN
+from training.data.heads import COLUMNS
+from training.synth import Wish, render
 from training.synth.solids import Floats
 
-COLUMNS = ("image", "label", "xmin", "ymin", "xmax", "ymax", "width", "height")
-HIDDEN = 0.35  # a head of which less is seen is neither right nor wrong to find
 _EACH = 10  # every tenth picture is for validation, the one after it for the test
 _SHEET = (6, 6)  # pictures across and down
 _TILE = 200  # pixels, their width
@@ -107,7 +107,7 @@ def _rows(boxes: Floats, visible: Floats, size: tuple[int, int]) -> list[list[st
     for box, seen, share in zip(cut, visible, left / np.maximum(whole, 1e-9), strict=True):
         if (box[2:] - box[:2]).min() < 1:
             continue
-        label = "head" if seen >= HIDDEN and share >= 0.5 else "ignore"
+        label = "head" if seen >= SEEN and share >= 0.5 else "ignore"
         rows.append([label, *(f"{value:.1f}" for value in box), *map(str, size)])
     return rows
 
@@ -135,7 +135,7 @@ def _tile(image: Image, boxes: Floats, visible: Floats) -> Image:
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
     for box, seen in zip(boxes * scale, visible, strict=True):
         x1, y1, x2, y2 = (int(value) for value in box)
-        colour = (0, 220, 0) if seen >= HIDDEN else (0, 0, 230)
+        colour = (0, 220, 0) if seen >= SEEN else (0, 0, 230)
         cv2.rectangle(small, (x1, y1), (x2, y2), colour, 1)
     return np.asarray(small, np.uint8)
 
