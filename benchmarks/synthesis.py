@@ -1,6 +1,7 @@
 """What rendered pictures are worth: AP50 on real frames, with and without them.
 
     python benchmarks/synthesis.py [--steps 300] [--seeds 1] [--arms scut synth …] [--out DIR]
+    python benchmarks/synthesis.py --figure docs/figures/synthesis.jpg
 
 Every arm starts from the ImageNet weights and gets the same steps of 16 views, seeds and settings;
 only the pictures differ. What is judged is the average of the last steps, never a chosen one. An
@@ -18,14 +19,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import cv2
 import torch
 
 from edge.contract.ssd import PriorMap
 from training.config import Input, Recipe, Source, load_recipe
 from training.data.cache import load_pictures
 from training.data.heads import read_heads
+from training.data.synthesis import Order, contact_sheet, tile
 from training.evaluate import score, torch_detector
 from training.fitting import run_fit
+from training.synth import Wish
 
 SETS = ("heads/overhead_bus", "heads/overhead_footfall", "heads/scut_head_partB:val")
 ARMS: dict[str, dict[str, float]] = {  # shares of a batch
@@ -36,6 +40,7 @@ ARMS: dict[str, dict[str, float]] = {  # shares of a batch
     "synth": {"synth": 1.0},
 }
 POOL_SEED = 9  # of the rendered pictures
+FIGURE_SEED = 5
 
 
 def sources(shares: dict[str, float], count: int) -> tuple[Source, ...]:
@@ -99,6 +104,13 @@ def read_results(out: Path, seeds: Sequence[int]) -> dict[str, dict[str, Any]]:
     return {name: json.loads(file.read_text()) for name, file in files.items() if file.is_file()}
 
 
+def draw_figure(path: Path) -> None:
+    """A contact sheet for a page: 36 pictures, each from the seed and its number."""
+    order = Order(36, FIGURE_SEED, (400, 300), Wish())
+    sheet = contact_sheet([tile(*order.draw(number)) for number in range(order.count)])
+    cv2.imwrite(str(path), sheet, [cv2.IMWRITE_JPEG_QUALITY, 80])
+
+
 def main() -> None:
     """Train what is missing, print what is there."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -109,7 +121,11 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=800, help="rendered pictures of an arm")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1])
     parser.add_argument("--arms", nargs="*", choices=list(ARMS), default=list(ARMS))
+    parser.add_argument("--figure", type=Path, help="draw this contact sheet, and train nothing")
     args = parser.parse_args()
+    if args.figure:
+        draw_figure(args.figure)
+        return
     torch.set_num_threads(1)
     for seed in args.seeds:
         for arm in args.arms:

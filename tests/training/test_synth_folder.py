@@ -38,7 +38,7 @@ def test_the_set_reads_as_any_other(folder: Path, capsys: pytest.CaptureFixture[
     """`data check` finds nothing wrong, and every split has pictures."""
     assert 0 == main(["data", "check", str(folder)])
     assert "21 pictures" in capsys.readouterr().out
-    assert [15, 3, 3] == [len(read_heads(folder, s)) for s in ("train", "val", "test")]
+    assert [16, 3, 2] == [len(read_heads(folder, s)) for s in ("train", "val", "test")]
     assert sum(len(sample.boxes) for sample in read_heads(folder)) > 15
 
 

@@ -89,7 +89,7 @@ def _write(order: Order, out: Path) -> str:
         _save(out / "images" / names[-1], image)
         rows += [[names[-1], *row] for row in _rows(boxes, visible, order.size)]
         if len(tiles) < _SHEET[0] * _SHEET[1]:
-            tiles.append(_tile(image, boxes, visible))
+            tiles.append(tile(image, boxes, visible))
     splits = [[name, _split(number)] for number, name in enumerate(names)]
     _table(out / "heads.csv", COLUMNS, rows)
     _table(out / "split.csv", ("image", "split"), splits)
@@ -129,7 +129,7 @@ def _save(path: Path, image: Image) -> None:
     path.write_bytes(data.tobytes())
 
 
-def _tile(image: Image, boxes: Floats, visible: Floats) -> Image:
+def tile(image: Image, boxes: Floats, visible: Floats) -> Image:
     """The picture made small, heads framed in green, ignored ones in red."""
     scale = _TILE / image.shape[1]
     small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)

@@ -23,7 +23,7 @@ def meet(solid: Solid, inverse: Floats, eye: Floats, rays: Floats) -> Floats:
         eye: (3,) where the rays begin, m.
         rays: (3, n).
     """
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(all="ignore"):
         if solid.shape == "rod":
             return _rod(solid, eye, rays)
         start, along = inverse @ (eye - solid.centre.astype(np.float32)), inverse @ rays
@@ -62,7 +62,7 @@ def _unit_normals(kind: str, unit: Floats) -> Floats:
         return unit
     size = np.abs(unit)
     if kind == "can":
-        lid = size[2] > 0.998
+        lid = size[2] >= np.hypot(unit[0], unit[1])
         return np.stack((unit[0] * ~lid, unit[1] * ~lid, np.sign(unit[2]) * lid))
     faces: Floats = np.sign(unit) * (size >= size.max(axis=0))
     return faces
