@@ -18,6 +18,7 @@ from training.synth.solids import Array, Floats, Solid, even_directions, inverse
 from training.synth.texture import Noise, colours
 
 _COARSE = even_directions(36)
+_SPECK = 1.0  # pixels; what is smaller, as an eye far away, is left out
 
 
 @dataclass(slots=True)
@@ -76,12 +77,13 @@ def _windows(lens: Lens, points: Array) -> list[tuple[int, tuple[int, ...]]]:
         return []
     depth, pixels = lens.depth(points), lens.project(points)
     low, high = pixels.min(axis=1), pixels.max(axis=1)
+    there = (high - low).max(axis=1) > _SPECK
     room = 1.5 + 0.06 * (high - low)
     low, high = np.floor(low - room), np.ceil(high + room)
     at_lens = depth.min(axis=1) < 0.1
     low[at_lens], high[at_lens] = 0, (lens.width, lens.rows)
     low, high = np.maximum(low, 0), np.minimum(high, (lens.width, lens.rows))
-    there = (high > low).all(axis=1) & (depth.max(axis=1) > 0.05)
+    there &= (high > low).all(axis=1) & (depth.max(axis=1) > 0.05)
     corners = np.stack((low[:, 1], high[:, 1], low[:, 0], high[:, 0]), axis=1).astype(int)
     return [(int(k), tuple(corners[k].tolist())) for k in np.flatnonzero(there)]
 

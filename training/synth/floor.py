@@ -10,7 +10,7 @@ import numpy as np
 from edge.types import Image
 from training.synth.chance import Chance
 from training.synth.solids import Floats
-from training.synth.texture import Noise
+from training.synth.texture import Noise, dimmed
 
 FLOORS: dict[str, float] = {
     "concrete": 0.17, "tiles": 0.19, "checkerboard": 0.05, "wood": 0.14, "carpet": 0.14,
@@ -25,8 +25,10 @@ def floor_texture(chance: Chance, noise: Noise) -> Image:
     name, part = chance.pick(FLOORS), chance.fork()
     base = np.array(floor_colour(part), np.float32)
     gain = _PATTERNS[name](part, noise)
-    gain = gain * (1 + part.between(0.01, 0.09) * _blown(noise.soft, part.whole(2, 5)))[..., None]
-    texture: Image = np.clip(gain * base, 0, 255).astype(np.uint8)
+    stains = 1 + part.between(0.01, 0.09) * _blown(noise.soft, part.whole(2, 5))
+    flat = cv2.merge([gain * channel for channel in base]) if gain.ndim == 2 else gain * base
+    lit = dimmed(flat, stains.astype(np.float32))
+    texture: Image = np.clip(lit, 0, 255).astype(np.uint8)
     return texture
 
 
@@ -57,7 +59,7 @@ def _concrete(chance: Chance, noise: Noise) -> Floats:
     for _ in range(chance.whole(0, 3)):  # cracks and joints
         a, b = chance.rng.integers(0, PIXELS, (2, 2)).tolist()
         cv2.line(gain, a, b, chance.between(0.55, 0.85), chance.whole(1, 2), cv2.LINE_AA)
-    return gain[..., None]
+    return gain
 
 
 def _tiled(chance: Chance, noise: Noise, *, board: bool) -> Floats:
@@ -73,7 +75,7 @@ def _tiled(chance: Chance, noise: Noise, *, board: bool) -> Floats:
         at, thick = int(start), chance.whole(1, 2)
         gain[at : at + thick] *= joint
         gain[:, at : at + thick] *= joint
-    return np.asarray(gain[..., None], np.float32)
+    return np.asarray(gain, np.float32)
 
 
 def _tiles(chance: Chance, noise: Noise) -> Floats:
@@ -100,7 +102,7 @@ def _carpet(chance: Chance, noise: Noise) -> Floats:
     if chance.rng.random() < 0.5:  # ribs
         wave = np.sin(np.arange(PIXELS) * (2 * np.pi * chance.whole(30, 110) / PIXELS))
         gain *= (1 + chance.between(0.03, 0.12) * wave)[:, None].astype(np.float32)
-    return np.asarray(gain[..., None], np.float32)
+    return np.asarray(gain, np.float32)
 
 
 def _pattern(chance: Chance, noise: Noise) -> Floats:
@@ -129,7 +131,7 @@ def _rough(chance: Chance, noise: Noise) -> Floats:
     for times in (1, 2, 4, 8, 16):
         layer = _grain(noise) if times == 1 else _blown(noise.fine, times)
         gain += layer * chance.between(0.02, 0.11) / (1 if times < 4 else 2)
-    return gain[..., None]
+    return gain
 
 
 def _grating(chance: Chance, noise: Noise) -> Floats:
@@ -141,12 +143,12 @@ def _grating(chance: Chance, noise: Noise) -> Floats:
     gain = np.ones((PIXELS, PIXELS), np.float32)
     tiled = np.tile(stamp, (count, count))
     gain[: len(tiled), : len(tiled)] = tiled
-    return np.asarray((gain * (1 + 0.05 * _grain(noise)))[..., None], np.float32)
+    return np.asarray(gain * (1 + 0.05 * _grain(noise)), np.float32)
 
 
 def _blank(chance: Chance, noise: Noise) -> Floats:
     del chance, noise
-    return np.ones((PIXELS, PIXELS, 1), np.float32)
+    return np.ones((PIXELS, PIXELS), np.float32)
 
 
 _PATTERNS: dict[str, Callable[[Chance, Noise], Floats]] = {

@@ -12,7 +12,7 @@ from training.synth.cast import Layers, Surfaces
 from training.synth.chance import Chance
 from training.synth.lens import Lens
 from training.synth.solids import Array, Floats
-from training.synth.texture import Noise, cloud
+from training.synth.texture import Noise, cloud, dimmed
 
 LIGHTS: dict[str, float] = {"overcast": 0.3, "lamp": 0.4, "sun": 0.3}
 PATCHES: dict[str, float] = {"sun patch": 0.16, "glare": 0.2, "glass": 0.12, "passing shadow": 0.14}
@@ -45,7 +45,7 @@ def shade(
     chance: Chance, lens: Lens, rays: Floats, layers: Layers, shown: Surfaces, points: Array,
     noise: Noise,
 ) -> Floats:  # fmt: skip
-    """The lit picture (rows, width, 3), 0..255 and above; the colours of the layers are lost."""
+    """The lit picture (rows, width, 3), 0..255 and above."""
     light = draw_light(chance)
     toward = np.array((-light.slope[0], -light.slope[1], 1.0), np.float32)
     toward /= np.linalg.norm(toward)
@@ -55,8 +55,7 @@ def shade(
     view = rays.reshape(3, -1)[:, shown.pixels]
     height = lens.height + view[2] * layers.depth.ravel()[shown.pixels]
     level.ravel()[shown.pixels] = _facing(light, toward, shown.normal, height)
-    picture = layers.colour
-    picture *= level[..., None]
+    picture = dimmed(layers.colour, level)
     picture.reshape(-1, 3)[shown.pixels] += _shine(toward, view, shown)[:, None]
     return _patches(chance, lens, picture)
 
@@ -124,16 +123,14 @@ def _polygon(chance: Chance, lens: Lens, corners: int) -> Floats:
 
 
 def _sun(chance: Chance, lens: Lens, picture: Floats) -> Floats:
-    gain = chance.between(0.4, 1.6) * np.array((0.9, 1.0, 1.05), np.float32)
-    lit: Floats = picture * (1 + _polygon(chance, lens, 4)[..., None] * gain)
-    return lit
+    gain = chance.between(0.4, 1.6)
+    return dimmed(picture, 1 + gain * _polygon(chance, lens, 4))
 
 
 def _passing(chance: Chance, lens: Lens, picture: Floats) -> Floats:
     """The shadow of somebody or something outside the picture."""
     mask = _polygon(chance, lens, chance.whole(4, 7))
-    dark: Floats = picture * (1 - chance.between(0.25, 0.7) * mask)[..., None]
-    return dark
+    return dimmed(picture, 1 - chance.between(0.25, 0.7) * mask)
 
 
 def _glare(chance: Chance, lens: Lens, picture: Floats) -> Floats:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from edge.types import Image
 from training.synth.chance import Chance
 from training.synth.solids import Floats
-from training.synth.texture import SIDE, Noise
+from training.synth.texture import SIDE, Noise, dimmed
 
 TONES: dict[str, float] = {
     "true tones": 0.5, "low light": 0.11, "crushed blacks": 0.14, "overexposed": 0.06,
@@ -86,10 +86,15 @@ def _washed(chance: Chance, picture: Floats) -> Floats:
     return chance.between(30, 90) + picture * chance.between(0.4, 0.7)
 
 
+def _of_grey(grey: Floats) -> Floats:
+    picture: Floats = cv2.merge((grey, grey, grey))
+    return picture
+
+
 def _monochrome(chance: Chance, picture: Floats) -> Floats:
     del chance
     grey = picture @ np.array((0.114, 0.587, 0.299), np.float32)
-    return np.repeat(grey[..., None], 3, axis=2)
+    return _of_grey(grey)
 
 
 def _infrared(chance: Chance, picture: Floats) -> Floats:
@@ -99,13 +104,13 @@ def _infrared(chance: Chance, picture: Floats) -> Floats:
     across, down = np.meshgrid(np.linspace(-1, 1, width), np.linspace(-1, 1, rows))
     spot = np.exp(-(across**2 + down**2) * chance.between(0.5, 2.0))
     lit = grey * spot.astype(np.float32) * chance.between(0.9, 1.4)
-    return np.repeat(lit[..., None], 3, axis=2)
+    return _of_grey(lit)
 
 
 def _vignette(chance: Chance, picture: Floats) -> Floats:
     rows, width = picture.shape[:2]
     aside = (np.linspace(-1, 1, width) ** 2 + np.linspace(-1, 1, rows)[:, None] ** 2) / 2
-    return picture * (1 - chance.between(0.2, 0.7) * aside.astype(np.float32))[..., None]
+    return dimmed(picture, 1 - chance.between(0.2, 0.7) * aside.astype(np.float32))
 
 
 def _defocus(chance: Chance, picture: Floats) -> Floats:

@@ -39,6 +39,12 @@ def cloud(noise: Noise, rows: int, width: int, coarse: float) -> Floats:
     return smooth
 
 
+def dimmed(picture: Floats, gain: Floats) -> Floats:
+    """A picture (rows, width, 3) by a gain (rows, width); NumPy would loop over threes."""
+    out: Floats = cv2.multiply(picture, cv2.merge((gain, gain, gain)))
+    return out
+
+
 def look(bank: Floats, across: Floats, down: Floats) -> Floats:
     """Values (n,) of a bank at coordinates in its pixels, which wrap."""
     mask = SIDE - 1
@@ -104,8 +110,9 @@ def colours(material: Material, noise: Noise, unit: Floats) -> Floats:
     base = np.array(material.colour, np.float32)
     share = _second_share(material, unit)
     grain = GRAINS.get(material.grain, _cloth)(noise, unit, material.scale)
+    gain = (1 + grain).astype(np.float32)
     if share is None:
-        return base * (1 + grain)[:, None]
-    second = np.array(material.second, np.float32)
-    mixed: Floats = (base + share[:, None] * (second - base)) * (1 + grain)[:, None]
+        return gain[:, None] @ base[None]  # an outer product; a product of matrices is the faster
+    first, second = (gain * ~share)[:, None], (gain * share)[:, None]
+    mixed: Floats = first @ base[None] + second @ np.array([material.second], np.float32)
     return mixed
