@@ -18,7 +18,7 @@ from training.synth.solids import Array, Floats, Solid, even_directions, inverse
 from training.synth.texture import Noise, colours
 
 _COARSE = even_directions(36)
-_SPECK = 1.0  # pixels; what is smaller, as an eye far away, is left out
+_SPECK = 1.5  # pixels; what is smaller, as an eye far away, is left out
 
 
 @dataclass(slots=True)

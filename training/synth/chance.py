@@ -1,7 +1,7 @@
 """All chance of a picture, with a say in it: what is wanted happens, the rest stays as drawn.
 
 A wanted feature uses up the generator just as a drawn one does, so a picture with `hat` is the
-picture without it, but for the hat.
+picture without it, but for the hats; only a wanted group brings more people along.
 """
 
 from __future__ import annotations

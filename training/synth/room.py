@@ -1,4 +1,4 @@
-"""The empty room: a floor, four walls, a ceiling, and what stands in the door."""
+"""The empty room: a floor, four walls, and what lies and stands at the door."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from training.synth.lens import Lens
 from training.synth.solids import Floats, Material, Place, Solid, shape, spin
 from training.synth.texture import Noise
 
+_FLOOR, _NOTHING = 4, 5  # faces of the room after its four walls
 FITTINGS: dict[str, float] = {"mat": 0.32, "door leaf": 0.22, "door frame": 0.2, "strip": 0.2}
 
 
@@ -71,14 +72,11 @@ def empty_room(chance: Chance, lens: Lens, walls: Walls, rays: Floats, noise: No
     return Layers(depth, np.full(depth.shape, -1, np.int16), colour, floor)
 
 
-_FLOOR = 4
-
-
 def _ends(walls: Walls, lens: Lens, rays: Sequence[Floats]) -> tuple[Floats, NDArray[np.int8]]:
-    """Distance to the room's end and which of its six faces it is, by pixel."""
+    """Distance to the room's end and which of its faces it is, by pixel."""
     limits = (walls.left, walls.right, walls.far, walls.near, lens.height)
     best = np.full(rays[0].shape, np.float32(60.0))
-    face = np.full(rays[0].shape, 5, np.int8)
+    face = np.full(rays[0].shape, _NOTHING, np.int8)
     for number, limit in enumerate(limits):
         sign = 1.0 if number % 2 else -1.0
         reach = np.float32(limit) / np.maximum(rays[number // 2] * np.float32(sign), 1e-6)

@@ -63,7 +63,8 @@ def _with_noise(chance: Chance, picture: Floats, noise: Noise) -> Image:
 
 
 def _cast(chance: Chance, picture: Floats) -> Floats:
-    return picture * chance.rng.uniform(0.75, 1.25, 3).astype(np.float32)
+    tinted: Floats = cv2.transform(picture, np.diag(chance.rng.uniform(0.75, 1.25, 3)))
+    return tinted
 
 
 def _low_light(chance: Chance, picture: Floats) -> Floats:
