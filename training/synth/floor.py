@@ -10,7 +10,7 @@ import numpy as np
 from edge.types import Image
 from training.synth.chance import Chance
 from training.synth.solids import Floats
-from training.synth.texture import Noise, dimmed
+from training.synth.texture import Noise
 
 FLOORS: dict[str, float] = {
     "concrete": 0.17, "tiles": 0.19, "checkerboard": 0.05, "wood": 0.14, "carpet": 0.14,
@@ -23,12 +23,15 @@ METRES = 3.2  # what it covers, before it repeats
 def floor_texture(chance: Chance, noise: Noise) -> Image:
     """A floor drawn by chance, (PIXELS, PIXELS, 3) BGR."""
     name, part = chance.pick(FLOORS), chance.fork()
-    base = np.array(floor_colour(part), np.float32)
+    base = floor_colour(part)
     gain = _PATTERNS[name](part, noise)
-    stains = 1 + part.between(0.01, 0.09) * _blown(noise.soft, part.whole(2, 5))
-    flat = cv2.merge([gain * channel for channel in base]) if gain.ndim == 2 else gain * base
-    lit = dimmed(flat, stains.astype(np.float32))
-    texture: Image = np.clip(lit, 0, 255).astype(np.uint8)
+    stains = 1 + np.float32(part.between(0.01, 0.09)) * _blown(noise.soft, part.whole(2, 5))
+    gains = cv2.split(gain) if gain.ndim == 3 else (gain,) * 3
+    channels = [
+        cv2.convertScaleAbs(share * stains, alpha=level)
+        for share, level in zip(gains, base, strict=True)
+    ]
+    texture: Image = cv2.merge(channels)
     return texture
 
 

@@ -40,8 +40,11 @@ def cloud(noise: Noise, rows: int, width: int, coarse: float) -> Floats:
 
 
 def dimmed(picture: Floats, gain: Floats) -> Floats:
-    """A picture (rows, width, 3) by a gain (rows, width); NumPy would loop over threes."""
-    out: Floats = cv2.multiply(picture, cv2.merge((gain, gain, gain)))
+    """A picture (rows, width, 3) by a gain (rows, width); NumPy would loop over threes.
+
+    The picture is changed.
+    """
+    out: Floats = cv2.multiply(picture, cv2.merge((gain, gain, gain)), dst=picture)
     return out
 
 
