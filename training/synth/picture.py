@@ -66,9 +66,9 @@ def draw_lens(chance: Chance, width: int, height: int, wish: Wish) -> Lens:
     if wish.tilt is not None:
         low, high = wish.tilt
     tilt, up = math.radians(chance.between(low, high)), chance.between(0, 1)
-    focal, fish = 0.5 + 0.8 * chance.between(0, 1) ** 1.3, chance.between(0.3, 1.0)
+    focal, fish = 0.5 + 0.8 * chance.between(0, 1) ** 1.1, chance.between(0.3, 1.0)
     bent = chance.happens("fish-eye", 0.15)
-    mounted = 2.2 + 1.8 * up**1.3
+    mounted = 2.2 + 1.8 * up**1.7  # most hang just above the door
     return Lens(mounted, tilt, focal * (0.7 if bent else 1), width, height, fish if bent else 0.0)
 
 

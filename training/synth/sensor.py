@@ -44,7 +44,7 @@ def develop(chance: Chance, picture: Floats, noise: Noise) -> Image:
 def _exposed(chance: Chance, picture: Floats) -> Floats:
     """Automatic exposure: the mean comes near a usual grey, as far as the gain reaches."""
     mean = max(float(picture[::4, ::4].mean()), 1.0)
-    gain = (chance.between(70, 130) / mean) ** chance.between(0.2, 0.7)
+    gain = (chance.between(45, 150) / mean) ** chance.between(0.0, 0.6)
     return picture * np.float32(min(gain, 3.0))
 
 
