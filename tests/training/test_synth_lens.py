@@ -15,7 +15,7 @@ lenses = st.builds(
     Lens,
     height=st.floats(2.2, 4.0),
     tilt=st.floats(0, math.radians(60)),
-    focal=st.floats(0.35, 1.3),
+    focal=st.floats(0.44, 1.3),
     width=st.just(160),
     rows=st.just(120),
     fish=st.one_of(st.just(0.0), st.floats(0.3, 1.0)),

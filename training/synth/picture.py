@@ -69,7 +69,7 @@ def draw_lens(chance: Chance, width: int, height: int, wish: Wish) -> Lens:
     focal, fish = 0.5 + 0.8 * chance.between(0, 1) ** 1.1, chance.between(0.3, 1.0)
     bent = chance.happens("fish-eye", 0.15)
     mounted = 2.2 + 1.8 * up**1.7  # most hang just above the door
-    return Lens(mounted, tilt, focal * (0.7 if bent else 1), width, height, fish if bent else 0.0)
+    return Lens(mounted, tilt, focal * (0.88 if bent else 1), width, height, fish if bent else 0.0)
 
 
 def things(chance: Chance, lens: Lens) -> list[Solid]:
