@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.errors import HeadcountError
 from training import verbs
 from training.arms import SWEEPS
-from training.config import DEVICES
+from training.config import DEVICES, PRESETS
 from training.data_verbs import add_set_verbs
 from training.site_verbs import add_adapt, add_quickstart, add_site_verbs
 
@@ -113,6 +113,18 @@ def _data_verbs(parser: argparse.ArgumentParser) -> None:
     priors.add_argument("recipe", type=Path)
     _add_data(priors)
     priors.set_defaults(run=verbs.data_priors)
+    _synthesize_verb(commands.add_parser("synthesize", help="render pictures of doors, with boxes"))
+
+
+def _synthesize_verb(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=Path, required=True, help="a new folder")
+    parser.add_argument("--count", type=int, default=1000, help="pictures")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--size", default="400x300", metavar="WIDTHxHEIGHT", help="pixels")
+    parser.add_argument("--tilt", metavar="A-B", help="degrees from straight down, 0 to 60")
+    parser.add_argument("--preset", choices=PRESETS, default="mixed", help="which tilts, how often")
+    parser.add_argument("--want", action="append", default=[], metavar="FEATURE", help="repeatable")
+    parser.set_defaults(run=verbs.data_synthesize)
 
 
 def _model_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:

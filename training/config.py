@@ -34,7 +34,7 @@ class Input:
 
 BACKBONES = ("mobilenet", "squeezenet")
 PHOTOS = ("auto", "csv", "voc", "coco", "yolo")  # kinds of annotations that are read
-KINDS = (*PHOTOS, "scene")
+KINDS = (*PHOTOS, "scene", "synth")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,27 @@ class Model:
             )
 
 
+PRESETS = ("overhead", "oblique", "mixed")
+
+
 @dataclass(frozen=True, slots=True)
 class Source:
-    """One set of pictures; `kind` is one of KINDS, `share` is its part of a batch."""
+    """One set of pictures; `kind` is one of KINDS, `share` is its part of a batch.
+
+    Kinds "scene" and "synth" are rendered: the first by the simulator of the demo, from straight
+    above or nearly so, the second by `training.synth`, from any tilt. The others are files.
+    """
 
     name: str
     kind: str
     share: float
     path: str = ""  # relative to the data folder
     split: str = ""  # a name that the set knows; empty takes all pictures
-    count: int = 0  # pictures drawn by kind "scene"
-    seed: int = 0  # of kind "scene"
-    width: int = 400  # pixels, of kind "scene"; a camera's 4:3
+    count: int = 0  # pictures that are rendered
+    seed: int = 0  # of what is rendered
+    width: int = 400  # pixels of what is rendered; a camera's 4:3
     height: int = 300
+    preset: str = "mixed"  # tilts of kind "synth", of PRESETS
     overhead: bool = False  # no up or down in the picture: flip it vertically, too
 
 
@@ -267,6 +275,10 @@ def read_recipe(data: dict[str, Any], name: str = "recipe", text: str = "") -> R
         if source.kind not in KINDS:
             raise ConfigError(
                 f"{name}: source {source.name!r}: kind must be one of {', '.join(KINDS)}"
+            )
+        if source.preset not in PRESETS:
+            raise ConfigError(
+                f"{name}: source {source.name!r}: preset must be one of {', '.join(PRESETS)}"
             )
     for key in ("steps", "batch", "check_every", "log_every", "threads"):
         if getattr(recipe.fit, key) < 1:

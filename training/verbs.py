@@ -42,6 +42,18 @@ def data_priors(args: argparse.Namespace) -> int:
     return 0
 
 
+def data_synthesize(args: argparse.Namespace) -> int:
+    """Render pictures of doors, with boxes and a contact sheet."""
+    from training.data.synthesis import Order, read_size, read_tilt, write_set
+    from training.synth import Wish
+
+    tilt = read_tilt(args.tilt) if args.tilt else None
+    wish = Wish(tilt, args.preset, frozenset(args.want))
+    order = Order(args.count, args.seed, read_size(args.size), wish)
+    print(write_set(order, args.out))
+    return 0
+
+
 def fit(args: argparse.Namespace) -> int:
     """Train a detector after a recipe."""
     import torch

@@ -24,7 +24,7 @@ Renderer = Callable[[np.random.Generator, int, int], tuple[Image, Boxes, NDArray
 
 LONG_SIDE = 640  # pixels; more than any input uses, little enough to keep thousands in memory
 SHRUNK = "shrunk"  # the folder of shrunken photos in a run's cache
-_SEEN = 0.35  # a rendered head of which less is seen is neither right nor wrong to find
+SEEN = 0.35  # a rendered head of which less is seen is neither right nor wrong to find
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def _load(sample: Sample, shrunk: ShrunkCache) -> Picture:
 
 
 def rendered_pool(
-    render: Renderer, *, count: int, seed: int, size: tuple[int, int], file: Path
+    render: Renderer, *, count: int, seed: int, size: tuple[int, int], file: Path, maker: str = ""
 ) -> list[Picture]:
     """`count` rendered pictures, from the pool file when it holds them, else drawn and kept.
 
@@ -79,8 +79,9 @@ def rendered_pool(
         seed: picture k is drawn from the seed (seed, k).
         size: width, height in pixels.
         file: the pool's npz file; an older one of another pool is replaced.
+        maker: the renderer's name, version and settings; a pool of another maker is drawn anew.
     """
-    stamp = f"1 {count} {seed} {size[0]}x{size[1]}"
+    stamp = f"1 {count} {seed} {size[0]}x{size[1]} {maker}".strip()
     if file.is_file():
         with np.load(file) as kept:
             if str(kept["stamp"]) == stamp:
@@ -103,5 +104,5 @@ def _unpack(
     pictures = []
     for number, image in enumerate(images):
         mine = owner == number
-        pictures.append(Picture(f"rendered {number}", image, boxes[mine], visible[mine] < _SEEN))
+        pictures.append(Picture(f"rendered {number}", image, boxes[mine], visible[mine] < SEEN))
     return pictures

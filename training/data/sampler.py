@@ -9,14 +9,17 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from training import synth
 from training.config import Recipe, Source
 from training.data.augment import View, augment
 from training.data.cache import SHRUNK, Picture, Renderer, load_pictures, rendered_pool
 from training.data.heads import read_heads
+from training.synth import Wish
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,21 +37,36 @@ def load_pools(recipe: Recipe, data: Path, cache: Path, render: Renderer) -> lis
         recipe: names the sources.
         data: the folder to which their paths are relative.
         cache: a folder for rendered pools and shrunken photos.
-        render: draws the pictures of sources of kind "scene".
+        render: draws the pictures of sources of kind "scene"; those of kind "synth" are drawn by
+            `training.synth`.
     """
     pools = []
     for source in recipe.source:
         if source.kind == "scene":
-            size = (source.width, source.height)
-            name = f"scene-{source.count}-{source.seed}-{size[0]}x{size[1]}.npz"
-            pictures = rendered_pool(
-                render, count=source.count, seed=source.seed, size=size, file=cache / name
+            pictures = _rendered(source, cache, render)
+        elif source.kind == "synth":
+            pictures = _rendered(
+                source, cache, partial(synth.render, wish=Wish(preset=source.preset))
             )
         else:
             samples = read_heads(data / source.path, source.split, source.kind)
             pictures = load_pictures(samples, cache=cache / SHRUNK)
         pools.append(Pool(source, pictures))
     return pools
+
+
+def _rendered(source: Source, cache: Path, render: Renderer) -> Sequence[Picture]:
+    size = (source.width, source.height)
+    maker = "" if source.kind == "scene" else f"synth {synth.VERSION} {source.preset}"
+    name = "-".join([*(maker or "scene").split(), str(source.count), str(source.seed)])
+    return rendered_pool(
+        render,
+        count=source.count,
+        seed=source.seed,
+        size=size,
+        file=cache / f"{name}-{size[0]}x{size[1]}.npz",
+        maker=maker,
+    )
 
 
 def batch(
