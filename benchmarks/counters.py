@@ -101,7 +101,7 @@ class OurRule:
 
     def __init__(self, view: View, mode: Mode) -> None:
         # With u_turns the truth of both modes is the same, also where people turn round.
-        config = CountingConfig(mode=mode, u_turns=mode == "deferred")
+        config = CountingConfig(mode=mode, u_turns=True)
         self._counter = build_corridor(view.lines, config, view.score, view.size).counter
 
     def judge(self, followed: Any, index: int, t: float) -> Sequence[Crossing]:  # noqa: ANN401

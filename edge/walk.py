@@ -199,11 +199,12 @@ class Walk:
             self.dwelled = True
 
     def _settled(self, unit: float) -> bool:
-        """Whether the last two looks agree, and lie past the line by more than jitter together."""
+        """Whether the last two looks lie past the line: each, or together where they agree."""
         if len(self._trail) < LOOKS:
             return False
-        before, last = (self._side * sample.depth for sample in self._trail[-LOOKS:])
-        return abs(last - before) <= BAND * unit and before + last <= -LOOKS * JITTER * unit
+        before, last = (-self._side * sample.depth / unit for sample in self._trail[-LOOKS:])
+        together = abs(last - before) <= BAND and before + last >= LOOKS * JITTER
+        return together or min(before, last) >= JITTER
 
     def _came_steadily(self) -> bool:
         """Whether the last look goes on from the two before, as no errant box does."""

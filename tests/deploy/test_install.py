@@ -542,7 +542,7 @@ def typed(bare: Bare, answers: list[str], *arguments: object) -> str:
 
 
 def wait_for_silence(terminal: int) -> None:
-    """Wait until the shell has switched the terminal's echo off, which it does after it has asked."""
+    """Wait until the shell has switched the terminal's echo off, after it has asked."""
     while termios.tcgetattr(terminal)[3] & termios.ECHO:
         time.sleep(0.001)
 
