@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge.types import Image
 
+SIDE = 320  # pixels of the longer side of the pictures that are looked at: more only costs time
 PICTURES = 60  # whose median is the background
 _BLUR = 1.5  # pixels: below that it is noise
 _CHANGE = 14.0  # grey values in one of the colours
@@ -54,6 +55,15 @@ class Background:
         side = 2 * round(_CLOSE * min(mask.shape) / 2) + 1
         disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
         return np.asarray(cv2.morphologyEx(mask, cv2.MORPH_CLOSE, disc), bool)
+
+
+def shrink(image: Image) -> Image:
+    """The picture at the size at which motion is looked for; a small one as it is."""
+    scale = SIDE / max(image.shape[:2])
+    if scale >= 1:
+        return image
+    small = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    return np.asarray(small, np.uint8)
 
 
 def learn_background(images: Sequence[Image]) -> Background:

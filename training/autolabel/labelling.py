@@ -65,14 +65,21 @@ def _label(video: Video, eye: Eye, count: int) -> tuple[Labels, int]:
     pictures = [eye.look(frame) for frame in video.frames()]
     ways = follow(pictures, video.size[0] / video.size[1])
     people = sum(way.verdict() is Verdict.HEAD for way in ways)
-    return choose(pictures, ways, by_picture(ways), video.size, count), people
+    return choose(pictures, ways, by_picture(ways), count), people
 
 
 def _eye_line(video: Video, eye: Eye) -> str:
     share = f"the teacher sees {100 * eye.seen_share:.0f} % of those who move"
     if eye.by == "teacher":
         return f"{video.path}: {share}: labelled by the teacher"
-    return f"{video.path}: {share}: labelled by motion; a head is {2 * eye.radius:.0f} pixels wide"
+    return (
+        f"{video.path}: {share}: labelled by motion; a head is {_wide(video, eye):.0f} pixels wide"
+    )
+
+
+def _wide(video: Video, eye: Eye) -> float:
+    """A head, in pixels of the recording."""
+    return 2 * eye.radius * min(video.size)
 
 
 def _story(video: Video, eye: Eye, people: int) -> dict[str, object]:
@@ -81,6 +88,6 @@ def _story(video: Video, eye: Eye, people: int) -> dict[str, object]:
         "sha256": video.sha256,
         "by": eye.by,
         "seen_share": round(eye.seen_share, 3),
-        "head_pixels": round(2 * eye.radius, 1) if eye.by == "motion" else None,
+        "head_pixels": round(_wide(video, eye), 1) if eye.by == "motion" else None,
         "people": people,
     }

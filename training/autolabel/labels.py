@@ -31,7 +31,6 @@ def choose(
     pictures: Sequence[Seen],
     ways: Sequence[Way],
     told: Mapping[int, Sequence[tuple[Box, Verdict]]],
-    size: tuple[int, int],
     count: int,
 ) -> Labels:
     """At most `count` pictures: each believed person at moments far apart, and the empty door.
@@ -43,7 +42,6 @@ def choose(
         pictures: all that were looked at.
         ways: of all candidates.
         told: boxes by picture, from `ways.by_picture`.
-        size: of the pictures, pixels.
         count: how many are wanted.
     """
     by_number = {picture.index: picture for picture in pictures}
@@ -52,7 +50,7 @@ def choose(
     empty = _spread(empty, math.ceil(EMPTY * count))
     chosen = _of_ways([w for w in ways if w.verdict() is Verdict.HEAD], good, count - len(empty))
     return {
-        number: _labels(by_number[number], told.get(number, ()), size)
+        number: _labels(by_number[number], told.get(number, ()))
         for number in sorted({*chosen, *empty})
     }
 
@@ -78,16 +76,12 @@ def _spread(numbers: Sequence[int], count: int) -> list[int]:
     return [numbers[int((k + 0.5) * len(numbers) / count)] for k in range(count)]
 
 
-def _labels(
-    picture: Seen, boxes: Sequence[tuple[Box, Verdict]], size: tuple[int, int]
-) -> list[Label]:
+def _labels(picture: Seen, boxes: Sequence[tuple[Box, Verdict]]) -> list[Label]:
     found = [
         Label(_clip(box), verdict is not Verdict.HEAD or _area(_clip(box)) < CUT * _area(box))
         for box, verdict in boxes
     ]
-    scale = np.tile(np.array(size, float), 2)
-    for blob in picture.blobs:
-        x1, y1, x2, y2 = (np.array(blob) / scale).tolist()
+    for x1, y1, x2, y2 in picture.blobs:
         if not any(x1 <= x <= x2 and y1 <= y <= y2 for x, y in map(_middle, found)):
             found.append(Label((x1, y1, x2, y2), True))
     return [label for label in found if _area(label.box) > 0]

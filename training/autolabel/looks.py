@@ -16,9 +16,16 @@ import numpy as np
 
 from edge.contract.detections import Detections
 from edge.errors import DataError
-from edge.types import Frame, Image
-from training.autolabel.background import PICTURES, Background, Blob, blobs, learn_background
-from training.autolabel.roundness import head_radius, heads
+from edge.types import Box, Frame, Image
+from training.autolabel.background import (
+    PICTURES,
+    Background,
+    Blob,
+    blobs,
+    learn_background,
+    shrink,
+)
+from training.autolabel.roundness import Disc, head_radius, heads
 from training.autolabel.video import Video
 
 By = Literal["teacher", "motion"]
@@ -39,7 +46,7 @@ class Seen:
     index: int
     t: float  # seconds
     heads: Detections
-    blobs: tuple[tuple[int, int, int, int], ...]  # boxes of those large enough, pixels
+    blobs: tuple[Box, ...]  # boxes 0..1 of those large enough
     still: bool  # nothing moves but noise
 
 
@@ -49,34 +56,35 @@ class Eye:
 
     by: By
     background: Background
-    radius: float  # of a head, pixels; of motion
+    radius: float  # of a head as motion shows it, as a share of the picture's smaller side
     seen_share: float  # of those who move, by the teacher
     teacher: Teacher
 
     def look(self, frame: Frame) -> Seen:
         """The candidates of a picture."""
-        moving = self.background.moving(frame.image)
-        height, width = moving.shape
-        large = blobs(moving, self._least(width * height))
+        small = shrink(frame.image)
+        moving = self.background.moving(small)
+        large = blobs(moving, self._least(moving.shape))
         if self.by == "teacher":
             found = self.teacher(frame.image)
         else:
-            discs = heads(frame.image, large, self.radius)
-            found = Detections.of(
-                [
-                    ((d.x - d.radius) / width, (d.y - d.radius) / height,
-                     (d.x + d.radius) / width, (d.y + d.radius) / height)
-                    for d in discs
-                ],
-                [d.roundness for d in discs],
-            )  # fmt: skip
-        boxes = tuple(blob.box for blob in large)
+            found = _detections(heads(small, large, self.radius * min(moving.shape)), small)
+        scale = np.array([moving.shape[1], moving.shape[0]] * 2, float)
+        boxes = tuple(tuple((np.array(blob.box) / scale).tolist()) for blob in large)
         return Seen(frame.index, frame.t, found, boxes, float(moving.mean()) < _STILL)
 
-    def _least(self, pixels: int) -> float:
+    def _least(self, shape: tuple[int, ...]) -> float:
+        """Pixels of a blob that may be a person."""
         if self.by == "teacher":
-            return _PERSON * pixels
-        return _HEADS * math.pi * self.radius**2
+            return _PERSON * shape[0] * shape[1]
+        return _HEADS * math.pi * (self.radius * min(shape)) ** 2
+
+
+def _detections(discs: Sequence[Disc], image: Image) -> Detections:
+    """Discs as boxes around them."""
+    size = np.array([image.shape[1], image.shape[0]] * 2, float)
+    sides = [(d.x - d.radius, d.y - d.radius, d.x + d.radius, d.y + d.radius) for d in discs]
+    return Detections.of(np.array(sides).reshape(-1, 4) / size, [d.roundness for d in discs])
 
 
 def open_eye(video: Video, teacher: Teacher, by: By | None = None) -> Eye:
@@ -90,7 +98,7 @@ def open_eye(video: Video, teacher: Teacher, by: By | None = None) -> Eye:
     Raises:
         DataError: nobody moves through the picture.
     """
-    samples = [f.image for f in video.frames(max(1, video.count // PICTURES))]
+    samples = [shrink(f.image) for f in video.frames(max(1, video.count // PICTURES))]
     background = learn_background(samples)
     looks = list(_with_people(video, background))
     if not looks:
@@ -102,7 +110,8 @@ def open_eye(video: Video, teacher: Teacher, by: By | None = None) -> Eye:
     share = seen_share(looks, teacher)
     if by is None:
         by = "teacher" if share >= SEES else "motion"
-    radius = head_radius(looks) if by == "motion" else 0.0
+    small = [(shrink(image), moving) for image, moving in looks]
+    radius = head_radius(small) / min(small[0][0].shape[:2]) if by == "motion" else 0.0
     return Eye(by, background, radius, share, teacher)
 
 
@@ -111,7 +120,7 @@ def seen_share(looks: Sequence[tuple[Image, Sequence[Blob]]], teacher: Teacher) 
     seen = total = 0
     for image, moving in looks:
         found = teacher(image)
-        middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2 * image.shape[1::-1]
+        middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2 * shrink(image).shape[1::-1]
         sure = middles[found.scores >= SURE]
         total += len(moving)
         seen += sum(any(_holds(blob.box, x, y) for x, y in sure) for blob in moving)
@@ -119,9 +128,10 @@ def seen_share(looks: Sequence[tuple[Image, Sequence[Blob]]], teacher: Teacher) 
 
 
 def _with_people(video: Video, background: Background) -> Iterator[tuple[Image, Sequence[Blob]]]:
-    """At most some hundred pictures in which somebody moves."""
+    """At most some hundred pictures in which somebody moves, with blobs of the shrunken ones."""
     for frame in video.frames(max(video.stride, video.count // 400)):
-        large = blobs(background.moving(frame.image), _PERSON * frame.image[..., 0].size)
+        moving = background.moving(shrink(frame.image))
+        large = blobs(moving, _PERSON * moving.size)
         if large:
             yield frame.image, large
 
