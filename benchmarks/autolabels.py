@@ -51,6 +51,7 @@ def label_quality(data: Path, name: str) -> dict[str, int]:
     """Heads by hand, those among them that were labelled alike, and labels that are no head."""
     video = open_video(data / "videos" / f"{VIDEOS[name]}.mp4")
     eye = open_eye(video, blind, "motion")
+    assert eye, "people pass in these recordings"
     pictures = [eye.look(frame) for frame in video.frames(1)]
     told = by_picture(follow(pictures, video.size[0] / video.size[1]))
     found = {"heads": 0, "found": 0, "doubted": 0, "false": 0}

@@ -24,7 +24,7 @@ from training.autolabel.folder import strike
 from training.autolabel.labelling import autolabel
 from training.autolabel.looks import Seen
 from training.autolabel.roundness import Edges
-from training.autolabel.teacher import head_of_body
+from training.autolabel.teacher import head_of_body, of_bodies
 from training.autolabel.video import open_video
 from training.autolabel.ways import Verdict, follow
 from training.data.heads import read_heads
@@ -139,6 +139,20 @@ def test_a_wrong_strike_list_is_told_with_its_line(
         strike(labelled[0], tmp_path / "struck.csv")
 
 
+def test_a_recording_without_people_is_left_out(
+    door: tuple[Path, dict[int, np.ndarray]], tmp_path: Path
+) -> None:
+    """The others are labelled."""
+    empty = record(tmp_path / "empty.mp4", [np.full((*SIZE[::-1], 3), 90, np.uint8)] * 30)
+    said: list[str] = []
+    told: Any = autolabel(
+        [empty, door[0]], tmp_path / "out", blind, told_by="nobody", count=4, say=said.append
+    )
+
+    assert "left out" in said[0]
+    assert ["tür 1.mp4"] == [each["video"] for each in told["recordings"]]
+
+
 def test_recordings_that_cannot_be_labelled(tmp_path: Path) -> None:
     """No video, nobody in it, or a folder that is there: one line each, and nothing is written."""
     rng = np.random.default_rng(1)
@@ -209,6 +223,17 @@ def test_ways_decide_who_is_believed(pictures: list[Seen], verdict: Verdict) -> 
     (way,) = follow(pictures, 4 / 3)
 
     assert verdict is way.verdict()
+
+
+def test_heads_of_upright_bodies_are_told() -> None:
+    """Where the head of somebody is who strides or bends down, a body's box does not tell."""
+
+    def bodies(image: Image) -> Detections:
+        return Detections.of([[0.2, 0.1, 0.4, 0.9], [0.5, 0.5, 0.9, 0.9]], [0.9, 0.8])
+
+    found = of_bodies(bodies)(np.zeros((90, 90, 3), np.uint8))
+
+    assert [0.9] == pytest.approx(found.scores.tolist())
 
 
 def test_the_head_of_a_body_is_at_its_top() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge.errors import CallError
+from edge.errors import CallError, DataError
 from training.autolabel.folder import counts, write_folder
 from training.autolabel.labels import Labels, choose
 from training.autolabel.looks import By, Eye, Teacher, open_eye
@@ -41,7 +41,7 @@ def autolabel(
 
     Raises:
         CallError: two recordings have the same name, or the folder is there.
-        DataError: a recording cannot be read, or nobody passes in it.
+        DataError: a recording cannot be read, or nobody moves in any of them.
     """
     videos = [open_video(path) for path in paths]
     clips = [video.clip for video in videos]
@@ -50,10 +50,18 @@ def autolabel(
     labelled, stories = [], []
     for video in videos:
         eye = open_eye(video, teacher, by)
+        if eye is None:
+            say(f"{video.path}: nobody moves in it: left out")
+            continue
         say(_eye_line(video, eye))
         labels, people = _label(video, eye, count)
         labelled.append((video, labels))
         stories.append(_story(video, eye, people))
+    if not labelled:
+        raise DataError(
+            f"{', '.join(str(path) for path in paths)}: nobody moves, so that there is nothing to "
+            "label; give a recording in which people pass"
+        )
     story: dict[str, object] = {"teacher": told_by, "recordings": stories}
     shown = write_folder(out, labelled, story)
     figures = counts(shown)

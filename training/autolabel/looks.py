@@ -15,7 +15,6 @@ from typing import Literal
 import numpy as np
 
 from edge.contract.detections import Detections
-from edge.errors import DataError
 from edge.types import Box, Frame, Image
 from training.autolabel.background import (
     PICTURES,
@@ -87,7 +86,7 @@ def _detections(discs: Sequence[Disc], image: Image) -> Detections:
     return Detections.of(np.array(sides).reshape(-1, 4) / size, [d.roundness for d in discs])
 
 
-def open_eye(video: Video, teacher: Teacher, by: By | None = None) -> Eye:
+def open_eye(video: Video, teacher: Teacher, by: By | None = None) -> Eye | None:
     """Learn the background, find out whether the teacher sees, and how large heads are.
 
     Args:
@@ -95,17 +94,14 @@ def open_eye(video: Video, teacher: Teacher, by: By | None = None) -> Eye:
         teacher: what it takes for heads; only scores matter that reach `SURE`.
         by: to be used whatever is found out.
 
-    Raises:
-        DataError: nobody moves through the picture.
+    Returns:
+        None if nobody moves through the picture.
     """
     samples = [shrink(f.image) for f in video.frames(max(1, video.count // PICTURES))]
     background = learn_background(samples)
     looks = list(_with_people(video, background))
     if not looks:
-        raise DataError(
-            f"{video.path}: nobody moves in it, so that there is nothing to label; "
-            "give a recording in which people pass"
-        )
+        return None
     looks = [looks[i] for i in np.linspace(0, len(looks) - 1, _SAMPLES).astype(int)]
     share = seen_share(looks, teacher)
     if by is None:

@@ -10,15 +10,17 @@ from training.autolabel.looks import Teacher
 
 # Of a whole body's box, seen obliquely: a person is about seven heads high.
 _HIGH, _WIDE = 0.15, 0.85  # a head's height in the body's, and its width in its height
+_UPRIGHT = 0.45  # width over height of a body; in a wider one, striding or bent, who knows where
 
 
 def of_bodies(bodies: Teacher) -> Teacher:
-    """The heads of a detector that finds whole bodies."""
+    """The heads of a detector that finds whole bodies; only of upright ones."""
 
     def heads(image: Image) -> Detections:
-        found = bodies(image)
-        boxes = head_of_body(found.boxes, image.shape[1] / image.shape[0])
-        return Detections.of(boxes, found.scores)
+        found, aspect = bodies(image), image.shape[1] / image.shape[0]
+        size = found.boxes[:, 2:] - found.boxes[:, :2]
+        found = found.keep(size[:, 0] * aspect <= _UPRIGHT * size[:, 1])
+        return Detections.of(head_of_body(found.boxes, aspect), found.scores)
 
     return heads
 
