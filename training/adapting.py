@@ -22,7 +22,7 @@ from training.blending import Blended, choose_blend
 from training.bundle import Label, make_bundle
 from training.checkpoint import Trained, restore
 from training.config import PHOTOS, Recipe, Source
-from training.data.cache import Picture, load_pictures, rendered_pool
+from training.data.cache import SHRUNK, Picture, load_pictures, rendered_pool
 from training.data.heads import read_heads
 from training.data.sampler import Pool, load_pools
 from training.evaluate import Seen, quick, torch_detector
@@ -96,7 +96,7 @@ class Adapted:
         if self.after.share == 0:
             rows.append("nothing better was found: the weights are the old ones")
         for name, (old, new) in self.audits.items():
-            rows.append(f"{name}: {_counted(old)} -> {_counted(new)}")
+            rows.append(f"{name}, which chose the score: {_counted(old)} -> {_counted(new)}")
         return rows
 
 
@@ -161,7 +161,8 @@ def _general(recipe: Recipe, data: Path, cache: Path, shown: int) -> tuple[list[
     """Pictures of anywhere, by which it is judged what was forgotten, and their name."""
     validation = recipe.validation
     if (data / validation.path).is_dir():
-        pictures = load_pictures(read_heads(data / validation.path, validation.split))
+        samples = read_heads(data / validation.path, validation.split)
+        pictures = load_pictures(samples, cache=cache / SHRUNK)
         pictures = pictures[:: max(1, -(-len(pictures) // shown))]
         return pictures, f"{len(pictures)} of {validation.path}:{validation.split}"
     pool = rendered_pool(
@@ -241,7 +242,7 @@ def _label(
         counter=manifest.counter + 1,
         score=score,
         nms=manifest.nms,
-        licences=(*manifest.licences, "pictures of the site: its owner's"),
+        licences=tuple(dict.fromkeys((*manifest.licences, "pictures of the site: its owner's"))),
         metrics={**manifest.metrics, "adapt": told or {}},
         plan=manifest.plan,
     )
