@@ -17,7 +17,7 @@ from training import synth
 from training.cli import main
 from training.config import Source, load_recipe
 from training.data.cache import rendered_pool
-from training.data.heads import COLUMNS, read_heads
+from training.data.headcsv import COLUMNS, read_heads
 from training.data.sampler import load_pools
 
 
