@@ -6,7 +6,7 @@
 Needs the [bench] extra; `make bench-counting` brings it in an environment of its own. Prints the
 tables, keeps them in benchmarks/results/counting.json and puts them between the marks of the page;
 with --only it keeps and renews nothing but that part. What detectors saw and what others counted is
-remembered in runs/counting: the first run takes half an hour on two cores, the next ones minutes.
+remembered in runs/counting: the first run takes an hour on two cores, the next ones minutes.
 """
 
 from __future__ import annotations

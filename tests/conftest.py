@@ -7,6 +7,7 @@ ports, names, folders, is their process's own.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import subprocess
@@ -78,6 +79,7 @@ def headcount(*arguments: object, timeout: float = 120.0) -> Outcome:
 @pytest.fixture
 def nothing_is_left() -> Iterator[None]:
     """The test leaves no process, pipe or file behind."""
+    gc.collect()  # what tests before it have left must not go just now
     processes, files = children(), open_files()
     yield
     assert (processes, files) == (children(), open_files())
