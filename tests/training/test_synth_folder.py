@@ -17,7 +17,8 @@ from training import synth
 from training.cli import main
 from training.config import Source, load_recipe
 from training.data.cache import rendered_pool
-from training.data.headcsv import COLUMNS, read_heads
+from training.data.headcsv import COLUMNS
+from training.data.heads import read_heads
 from training.data.sampler import load_pools
 
 
