@@ -35,7 +35,7 @@ SEES = 0.5  # share of those who move, from which on a teacher is believed
 _PERSON = 0.02  # share of the picture: a smaller blob is no person near enough to be labelled
 _STILL = 0.002  # share of the picture that noise moves
 _HEADS = 2.5  # a person's blob is at least so many heads large
-_SAMPLES = 40  # pictures from which it is found out who sees, and how large heads are
+_SAMPLES = 120  # pictures at most, from which it is found out who sees, and how large heads are
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,37 +99,34 @@ def open_eye(video: Video, teacher: Teacher, by: By | None = None) -> Eye | None
     """
     samples = [shrink(f.image) for f in video.frames(max(1, video.count // PICTURES))]
     background = learn_background(samples)
-    looks = list(_with_people(video, background))
+    looks = list(_with_people(video, background, teacher))
     if not looks:
         return None
-    looks = [looks[i] for i in np.linspace(0, len(looks) - 1, _SAMPLES).astype(int)]
-    share = seen_share(looks, teacher)
+    share = sum(seen for _, _, seen in looks) / sum(len(moving) for _, moving, _ in looks)
     if by is None:
         by = "teacher" if share >= SEES else "motion"
-    small = [(shrink(image), moving) for image, moving in looks]
+    small = [(image, moving) for image, moving, _ in looks]
     radius = head_radius(small) / min(small[0][0].shape[:2]) if by == "motion" else 0.0
     return Eye(by, background, radius, share, teacher)
 
 
-def seen_share(looks: Sequence[tuple[Image, Sequence[Blob]]], teacher: Teacher) -> float:
-    """Share of the large moving blobs in which the teacher surely sees somebody."""
-    seen = total = 0
-    for image, moving in looks:
-        found = teacher(image)
-        middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2 * shrink(image).shape[1::-1]
-        sure = middles[found.scores >= SURE]
-        total += len(moving)
-        seen += sum(any(_holds(blob.box, x, y) for x, y in sure) for blob in moving)
-    return seen / max(total, 1)
-
-
-def _with_people(video: Video, background: Background) -> Iterator[tuple[Image, Sequence[Blob]]]:
-    """At most some hundred pictures in which somebody moves, with blobs of the shrunken ones."""
-    for frame in video.frames(max(video.stride, video.count // 400)):
-        moving = background.moving(shrink(frame.image))
+def _with_people(
+    video: Video, background: Background, teacher: Teacher
+) -> Iterator[tuple[Image, Sequence[Blob], int]]:
+    """Some pictures in which somebody moves: shrunken, their blobs, how many the teacher sees."""
+    for frame in video.frames(max(video.stride, video.count // _SAMPLES)):
+        small = shrink(frame.image)
+        moving = background.moving(small)
         large = blobs(moving, _PERSON * moving.size)
         if large:
-            yield frame.image, large
+            yield small, large, _seen(teacher(frame.image), large, moving.shape)
+
+
+def _seen(found: Detections, moving: Sequence[Blob], shape: tuple[int, ...]) -> int:
+    """In how many of the blobs of a picture (height, width) the teacher surely sees somebody."""
+    middles = (found.boxes[:, :2] + found.boxes[:, 2:]) / 2 * (shape[1], shape[0])
+    sure = middles[found.scores >= SURE]
+    return sum(any(_holds(blob.box, x, y) for x, y in sure) for blob in moving)
 
 
 def _holds(box: tuple[int, int, int, int], x: float, y: float) -> bool:
