@@ -26,7 +26,7 @@ from edge.contract.detections import Detections
 from edge.contract.ssd import iou_matrix
 from edge.types import Image
 from training.autolabel.labelling import autolabel
-from training.autolabel.looks import open_eye
+from training.autolabel.looks import Told, open_eye
 from training.autolabel.video import open_video
 from training.autolabel.ways import Verdict, by_picture, follow
 from training.checkpoint import restore
@@ -42,9 +42,9 @@ SITE = 0.4  # share of the recording's pictures in a batch
 COUNT = 40  # pictures labelled of a recording
 
 
-def blind(image: Image) -> Detections:  # noqa: ARG001
+def blind(image: Image) -> Told:  # noqa: ARG001
     """No teacher: motion alone."""
-    return Detections.empty()
+    return Told(Detections.empty())
 
 
 def label_quality(data: Path, name: str) -> dict[str, int]:

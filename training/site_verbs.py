@@ -131,10 +131,10 @@ def data_strike(args: argparse.Namespace) -> int:
 def open_teacher(path: Path | None) -> Teacher:
     """A bundle or checkpoint that finds heads, or heads of bodies; none: the shipped detector."""
     from edge.contract.bundle import read_bundle
-    from training.autolabel.teacher import of_bodies
+    from training.autolabel.teacher import of_bodies, of_heads
     from training.judging import open_model
 
     folder = path or DEFAULT
     detect = open_model(folder).detect
     bodies = folder.is_dir() and read_bundle(folder).manifest.target == "body"
-    return of_bodies(detect) if bodies else detect
+    return of_bodies(detect) if bodies else of_heads(detect)

@@ -22,9 +22,9 @@ from edge.types import Image
 from training.autolabel.background import learn_background
 from training.autolabel.folder import strike
 from training.autolabel.labelling import autolabel
-from training.autolabel.looks import Seen
+from training.autolabel.looks import Seen, Told
 from training.autolabel.roundness import Edges
-from training.autolabel.teacher import head_of_body, of_bodies
+from training.autolabel.teacher import head_of_body, of_bodies, of_heads
 from training.autolabel.video import open_video
 from training.autolabel.ways import Verdict, follow
 from training.data.heads import read_heads
@@ -33,9 +33,9 @@ SIZE = (240, 180)
 FPS = 10.0
 
 
-def blind(image: Image) -> Detections:
-    """A detector that sees nobody from above."""
-    return Detections.empty()
+def blind(image: Image) -> Told:
+    """A teacher that sees nobody from above."""
+    return Told(Detections.empty())
 
 
 def record(path: Path, pictures: Any) -> Path:
@@ -102,11 +102,49 @@ def test_a_teacher_that_sees_is_believed(
         boxes = truth[image.tobytes()]
         return Detections.of(boxes, np.full(len(boxes), 0.9))
 
-    told = autolabel([door[0]], tmp_path / "out", teacher, told_by="truth", count=32)
+    told = autolabel([door[0]], tmp_path / "out", of_heads(teacher), told_by="truth", count=32)
     recordings: Any = told["recordings"]
 
     assert "teacher" == recordings[0]["by"]
     assert recordings[0]["seen_share"] >= 0.5
+
+
+def test_who_is_not_seen_beside_one_who_is_is_left_out(tmp_path: Path) -> None:
+    """Two walk so close that they move as one, and the teacher sees the left one alone: the other
+    is no place to learn that nobody is there.
+    """
+    floor = np.full((SIZE[1], SIZE[0], 3), 120, np.uint8)
+
+    def picture(number: int) -> Image:
+        image, x = floor.copy(), 10 + 3 * number
+        for left in (x, x + 36):
+            cv2.rectangle(image, (left, 60), (left + 34, 150), (40, 60, 200), -1)
+        return image
+
+    def teacher(image: Image) -> Detections:
+        columns = np.flatnonzero((image[100, :, 2].astype(int) - image[100, :, 0]) > 80)
+        if not len(columns):
+            return Detections.empty()
+        x = (columns[0] + 17) / SIZE[0]
+        return Detections.of([[x - 0.025, 0.33, x + 0.025, 0.42]], [0.9])
+
+    pictures = [*[picture(n) for n in range(45)], *[floor] * 60]
+    autolabel(
+        [record(tmp_path / "two.mp4", pictures)],
+        tmp_path / "out",
+        of_heads(teacher),
+        told_by="half",
+    )
+    with_somebody = [s for s in read_heads(tmp_path / "out") if (~s.ignore).any()]
+
+    assert len(with_somebody) >= 10
+    for sample in with_somebody:
+        head = sample.boxes[~sample.ignore][0]
+        beside = (head[[0, 2]].mean() + 36, head[[1, 3]].mean())
+        assert any(
+            x1 <= beside[0] <= x2 and y1 <= beside[1] <= y2
+            for x1, y1, x2, y2 in sample.boxes[sample.ignore]
+        )
 
 
 def test_what_is_struck_out_is_not_learned_from(
@@ -202,8 +240,9 @@ def walk(score: float, xs: list[float], seen: Callable[[int], bool] = lambda _: 
     """One candidate of 0.1 from x to x."""
     pictures = []
     for number, x in enumerate(xs):
-        found = Detections.of([[x, 0.4, x + 0.1, 0.5]], [score]) if seen(number) else None
-        pictures.append(Seen(number, number / FPS, found or Detections.empty(), (), still=False))
+        box = Detections.of([[x, 0.4, x + 0.1, 0.5]], [score])
+        found = box if seen(number) else Detections.empty()
+        pictures.append(Seen(number, number / FPS, found, (), (), still=False))
     return pictures
 
 
@@ -226,14 +265,17 @@ def test_ways_decide_who_is_believed(pictures: list[Seen], verdict: Verdict) -> 
 
 
 def test_heads_of_upright_bodies_are_told() -> None:
-    """Where the head of somebody is who strides or bends down, a body's box does not tell."""
+    """Where the head of somebody is who strides or bends down, a body's box does not tell: it may
+    be anywhere in it.
+    """
 
     def bodies(image: Image) -> Detections:
         return Detections.of([[0.2, 0.1, 0.4, 0.9], [0.5, 0.5, 0.9, 0.9]], [0.9, 0.8])
 
-    found = of_bodies(bodies)(np.zeros((90, 90, 3), np.uint8))
+    told = of_bodies(bodies)(np.zeros((90, 90, 3), np.uint8))
 
-    assert [0.9] == pytest.approx(found.scores.tolist())
+    assert [0.9] == pytest.approx(told.heads.scores.tolist())
+    assert [(0.5, 0.5, 0.9, 0.9)] == [pytest.approx(box) for box in told.unclear]
 
 
 def test_the_head_of_a_body_is_at_its_top() -> None:

@@ -36,7 +36,7 @@ def choose(
     """At most `count` pictures: each believed person at moments far apart, and the empty door.
 
     Left out are pictures of which more is doubted than believed. Where somebody moves whom
-    nothing explains, the place is ignored.
+    nothing explains, alone or close to others, the place is ignored.
 
     Args:
         pictures: all that were looked at.
@@ -84,6 +84,7 @@ def _labels(picture: Seen, boxes: Sequence[tuple[Box, Verdict]]) -> list[Label]:
     for x1, y1, x2, y2 in picture.blobs:
         if not any(x1 <= x <= x2 and y1 <= y <= y2 for x, y in map(_middle, found)):
             found.append(Label((x1, y1, x2, y2), True))
+    found.extend(Label(box, True) for box in picture.strangers)
     return [label for label in found if _area(label.box) > 0]
 
 

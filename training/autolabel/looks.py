@@ -20,6 +20,7 @@ from training.autolabel.background import (
     PICTURES,
     Background,
     Blob,
+    Mask,
     blobs,
     learn_background,
     shrink,
@@ -28,14 +29,25 @@ from training.autolabel.roundness import Disc, head_radius, heads
 from training.autolabel.video import Video
 
 By = Literal["teacher", "motion"]
-Teacher = Callable[[Image], Detections]  # heads of a picture, boxes 0..1
 
 SURE = 0.4  # score of a teacher's box that counts as having seen somebody
 SEES = 0.5  # share of those who move, from which on a teacher is believed
 _PERSON = 0.02  # share of the picture: a smaller blob is no person near enough to be labelled
 _STILL = 0.002  # share of the picture that noise moves
 _HEADS = 2.5  # a person's blob is at least so many heads large
+_BODY = (4.0, 9.0)  # head widths across and head heights down that a person takes, seen obliquely
 _SAMPLES = 120  # pictures at most, from which it is found out who sees, and how large heads are
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a teacher says of a picture; boxes 0..1."""
+
+    heads: Detections
+    unclear: tuple[Box, ...] = ()  # somebody, whose head may be anywhere in the box
+
+
+Teacher = Callable[[Image], Told]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +58,7 @@ class Seen:
     t: float  # seconds
     heads: Detections
     blobs: tuple[Box, ...]  # boxes 0..1 of those large enough
+    strangers: tuple[Box, ...]  # boxes 0..1 where somebody is who has none of the heads
     still: bool  # nothing moves but noise
 
 
@@ -64,19 +77,47 @@ class Eye:
         small = shrink(frame.image)
         moving = self.background.moving(small)
         large = blobs(moving, self._least(moving.shape))
-        if self.by == "teacher":
-            found = self.teacher(frame.image)
-        else:
+        still = float(moving.mean()) < _STILL
+        if self.by == "motion":
             found = _detections(heads(small, large, self.radius * min(moving.shape)), small)
-        scale = np.array([moving.shape[1], moving.shape[0]] * 2, float)
-        boxes = tuple(tuple((np.array(blob.box) / scale).tolist()) for blob in large)
-        return Seen(frame.index, frame.t, found, boxes, float(moving.mean()) < _STILL)
+            return Seen(frame.index, frame.t, found, _boxes(large), (), still)
+        told = self.teacher(frame.image)
+        strangers = told.unclear + _boxes(self._beside(moving, large, told.heads))
+        return Seen(frame.index, frame.t, told.heads, _boxes(large), strangers, still)
+
+    def _beside(self, moving: Mask, large: Sequence[Blob], found: Detections) -> list[Blob]:
+        """Who moves beside those whom the teacher sees, and in one blob with them."""
+        if not large or not len(found):
+            return []
+        rest = np.any([blob.mask for blob in large], axis=0) & ~_bodies(found, moving.shape)
+        return blobs(rest, self._least(moving.shape))
 
     def _least(self, shape: tuple[int, ...]) -> float:
         """Pixels of a blob that may be a person."""
         if self.by == "teacher":
             return _PERSON * shape[0] * shape[1]
         return _HEADS * math.pi * (self.radius * min(shape)) ** 2
+
+
+def _boxes(found: Sequence[Blob]) -> tuple[Box, ...]:
+    """Their boxes, 0..1."""
+    boxes = []
+    for blob in found:
+        height, width = blob.mask.shape
+        x1, y1, x2, y2 = blob.box
+        boxes.append((x1 / width, y1 / height, x2 / width, y2 / height))
+    return tuple(boxes)
+
+
+def _bodies(found: Detections, shape: tuple[int, ...]) -> Mask:
+    """(height, width) where the people are whose heads are found."""
+    mask = np.zeros(shape, bool)
+    across, down = _BODY
+    for x1, y1, x2, y2 in found.boxes * np.array([shape[1], shape[0]] * 2):
+        aside = (across - 1) / 2 * (x2 - x1)
+        left, top = max(0, round(x1 - aside)), max(0, round(y1 - (y2 - y1) / 2))
+        mask[top : round(y1 + down * (y2 - y1)), left : round(x2 + aside)] = True
+    return mask
 
 
 def _detections(discs: Sequence[Disc], image: Image) -> Detections:
@@ -119,7 +160,7 @@ def _with_people(
         moving = background.moving(small)
         large = blobs(moving, _PERSON * moving.size)
         if large:
-            yield small, large, _seen(teacher(frame.image), large, moving.shape)
+            yield small, large, _seen(teacher(frame.image).heads, large, moving.shape)
 
 
 def _seen(found: Detections, moving: Sequence[Blob], shape: tuple[int, ...]) -> int:

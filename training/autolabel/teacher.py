@@ -2,27 +2,39 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from edge.contract.detections import Boxes, Detections
 from edge.types import Image
-from training.autolabel.looks import Teacher
+from training.autolabel.looks import SURE, Teacher, Told
+
+Detect = Callable[[Image], Detections]  # boxes 0..1
 
 # Of a whole body's box, seen obliquely: a person is about seven heads high.
 _HIGH, _WIDE = 0.15, 0.85  # a head's height in the body's, and its width in its height
 _UPRIGHT = 0.45  # width over height of a body; in a wider one, striding or bent, who knows where
 
 
-def of_bodies(bodies: Teacher) -> Teacher:
-    """The heads of a detector that finds whole bodies; only of upright ones."""
+def of_heads(heads: Detect) -> Teacher:
+    """A detector that finds heads."""
+    return lambda image: Told(heads(image))
 
-    def heads(image: Image) -> Detections:
+
+def of_bodies(bodies: Detect) -> Teacher:
+    """A detector that finds whole bodies: the heads of upright ones, and that others are there."""
+
+    def tell(image: Image) -> Told:
         found, aspect = bodies(image), image.shape[1] / image.shape[0]
         size = found.boxes[:, 2:] - found.boxes[:, :2]
-        found = found.keep(size[:, 0] * aspect <= _UPRIGHT * size[:, 1])
-        return Detections.of(head_of_body(found.boxes, aspect), found.scores)
+        upright = size[:, 0] * aspect <= _UPRIGHT * size[:, 1]
+        others = found.boxes[~upright & (found.scores >= SURE)]
+        heads = found.keep(upright)
+        unclear = tuple((float(a), float(b), float(c), float(d)) for a, b, c, d in others)
+        return Told(Detections.of(head_of_body(heads.boxes, aspect), heads.scores), unclear)
 
-    return heads
+    return tell
 
 
 def head_of_body(boxes: Boxes, aspect: float) -> Boxes:
