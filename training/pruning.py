@@ -15,7 +15,7 @@ import json
 from pathlib import Path
 
 from edge.errors import CallError
-from training.checkpoint import State, restore
+from training.checkpoint import State, blank, load, load_weights, restore
 from training.choosing import Job, choose
 from training.config import Fit, Prune, Recipe
 from training.device import open_device
@@ -45,22 +45,31 @@ def open_job(
     """
     if not recipe.prune.method:
         raise CallError("the recipe does not prune: give it a [prune] section with a method")
-    trained = restore(start)
-    if trained.plan is not None:
-        raise CallError(f"{start}: is pruned already; start from the dense network")
-    if trained.recipe.spec != recipe.spec:
-        raise CallError(f"{start}: its priors are not the recipe's")
-    found = layout(trained.net)
+    dense = _dense(recipe, start)
+    found = layout(dense)
     return Job(
-        dense=trained.net,
+        dense=dense,
         layout=found,
         recipe=recipe,
         materials=load_materials(recipe, data, cache),
-        device=open_device(trained.net, found, profile),
+        device=open_device(dense, found, profile),
         out=out,
         responses=out / "responses.json",
         teacher=load_teacher(recipe, teacher),
     )
+
+
+def _dense(recipe: Recipe, start: Path) -> SSD:
+    """The network to be cut, at the recipe's input size; it may have been fitted at another."""
+    trained = restore(start)
+    if trained.plan is not None:
+        raise CallError(f"{start}: is pruned already; start from the dense network")
+    if trained.recipe.spec.maps != recipe.spec.maps:
+        raise CallError(f"{start}: its priors are not the recipe's")
+    kept = load(start)
+    net, _ = blank(kept, recipe, start)
+    load_weights(net, kept, start)
+    return net.eval()
 
 
 def run_prune(job: Job, plan: PruningPlan | None = None) -> State:

@@ -111,6 +111,23 @@ def test_a_dry_run_tells_what_would_be_cut(place: Path, capsys: pytest.CaptureFi
         assert word in told
 
 
+def test_a_network_is_pruned_at_another_input_size(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Cheaper at a smaller size; with other priors it would be another network."""
+    recipe = (place / "p.toml").read_text()
+    smaller, other = place / "smaller.toml", place / "other.toml"
+    smaller.write_text(f"{recipe}[input]\nwidth = 64\nheight = 64\n")
+    other.write_text(f"{recipe}[[prior]]\nstride = 16\nsizes = [20.0]\n")
+    call = prune(place, "at64", "--dry-run")
+    call[call.index("--profile") + 1] = "myriad"
+    call[1] = str(smaller)
+    assert 0 == main(call)
+    call[1] = str(other)
+    assert 2 == main(call)
+    assert "its priors are not the recipe's" in capsys.readouterr().err
+
+
 def test_a_plan_can_be_cut_again(place: Path) -> None:
     """The plan's file gives the same widths from a fresh start, without choosing."""
     assert 0 == main(prune(place, "once", "--dry-run"))
