@@ -14,12 +14,12 @@ from training.gallery import write_samples
 from training.keeper import LAST
 from training.materials import Materials, load_materials
 from training.models.ssd import SSD
+from training.overrides import Overrides
 from training.progress import progress
 from training.prune.plan import PruningPlan
 from training.ranks import ALONE, Ranks, check_batch
 from training.resuming import go_on, with_own_length
 from training.schedule import ended
-from training.wish import Wish
 
 
 def run_fit(
@@ -32,7 +32,7 @@ def run_fit(
     teacher: Path | None = None,
     resuming: bool = False,
     minutes: float = math.inf,
-    wish: Wish = Wish(),  # noqa: B008 - frozen
+    overrides: Overrides = Overrides(),  # noqa: B008 - frozen
     ranks: Ranks = ALONE,
 ) -> Materials:
     """Train after a recipe: from `out`/last.pt, from the checkpoint `start`, or from the backbone.
@@ -46,8 +46,8 @@ def run_fit(
         teacher: for a recipe that distils.
         resuming: go on from `out`/last.pt.
         minutes: stop then; resumable.
-        wish: what is to be other than in the recipe. A run that goes on keeps its own length and
-            patience unless others are wished for.
+        overrides: values in place of the recipe's. A run that goes on keeps its own length and
+            patience unless they are overridden.
         ranks: the processes that train together.
 
     Returns:
@@ -77,7 +77,7 @@ def run_fit(
         materials = load_materials(recipe, data, cache)
     if not materials.counts()["validation"]["heads"]:
         raise DataError(f"{data / recipe.validation.path}: no head to judge by in [validation]")
-    recipe = wish.over(recipe, materials.pools)
+    recipe = overrides.over(recipe, materials.pools)
     if ranks.chief:
         materials.write_counts(out)
     state = train(

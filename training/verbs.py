@@ -59,17 +59,17 @@ def fit(args: argparse.Namespace) -> int:
     import torch
 
     from training.fitting import run_fit
+    from training.overrides import Overrides
     from training.ranks import join
     from training.reporting import write_report
-    from training.wish import Wish
 
     recipe = load_recipe(args.recipe)
-    wish = Wish(args.steps, args.epochs, args.patience, args.device)
+    overrides = Overrides(args.steps, args.epochs, args.patience, args.device)
     torch.set_num_threads(recipe.fit.threads)
     with join(os.environ, args.device or recipe.fit.device) as ranks:
         materials = run_fit(
             recipe,
-            wish=wish,
+            overrides=overrides,
             data=_data(args),
             out=args.out,
             cache=args.cache,

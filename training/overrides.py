@@ -1,4 +1,4 @@
-"""What a person wants of one run that its recipe does not say."""
+"""What a call puts in place of the values of its recipe."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from training.data.sampler import Pool, steps_of
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What is to be other than in the recipe, or in the run that goes on; None: nothing."""
+class Overrides:
+    """Values in place of those of a recipe, or of a run that goes on; None leaves one as it is."""
 
     steps: int | None = None
     epochs: float | None = None  # in place of steps
@@ -32,7 +32,7 @@ class Wish:
             raise CallError(f"--patience {self.patience}: must be 0 or more")
 
     def over(self, recipe: Recipe, pools: Sequence[Pool]) -> Recipe:
-        """The recipe as it is wanted; the pools tell what an epoch is."""
+        """The recipe with these values; the pools tell what an epoch is."""
         steps = self.steps
         if self.epochs is not None:
             steps = steps_of(pools, recipe.fit.batch, self.epochs)
