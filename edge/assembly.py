@@ -12,14 +12,15 @@ from pathlib import Path
 import edge
 from edge.config import CountingConfig, DetectorConfig
 from edge.contract.bundle import Bundle, read_bundle
-from edge.contract.signature import read_packaged, trust
+from edge.contract.signature import Trust, read_packaged, trust
 from edge.line import LineCounter, LineSettings
 from edge.pipeline import Corridor
 from edge.tracker import Tracker, TrackerSettings
 from edge.types import Line
 
-DEFAULT_BUNDLE = Path(edge.__file__).parent / "models" / "default"
-PACKAGED = DEFAULT_BUNDLE.with_name("packaged.json")
+MODELS = Path(edge.__file__).parent / "models"
+DEFAULT_BUNDLE = MODELS / "default"
+PACKAGED = MODELS / "packaged.json"
 TRUSTED_KEYS = Path("/etc/headcount/trusted")  # one file each, NAME.pub
 
 _log = logging.getLogger(__name__)
@@ -35,12 +36,33 @@ def choose_bundle(config: DetectorConfig, *, must_be_trusted: bool) -> Bundle:
     Raises:
         BundleError: it is missing, damaged, or nobody vouches for it and somebody must.
     """
-    bundle = read_bundle(config.model or DEFAULT_BUNDLE)
-    allow = config.allow_unsigned or not must_be_trusted
-    judged = trust(bundle, TRUSTED_KEYS, read_packaged(PACKAGED), allow_unsigned=allow)
+    bundle = read_bundle(bundle_folder(config.model))
+    judged = judge(bundle, allow_unsigned=config.allow_unsigned or not must_be_trusted)
     if judged.warning:
         _log.warning("%s", judged.warning)
     return bundle
+
+
+def bundle_folder(model: Path | None) -> Path:
+    """The folder of a bundle: as named, a shipped one by its name, or the default."""
+    if model is None:
+        return DEFAULT_BUNDLE
+    shipped = MODELS / model
+    return shipped if len(model.parts) == 1 and shipped.is_dir() and not model.exists() else model
+
+
+def shipped_bundles() -> list[Path]:
+    """The folders of all bundles that came with the application."""
+    return sorted(folder for folder in MODELS.iterdir() if folder.is_dir())
+
+
+def judge(bundle: Bundle, *, allow_unsigned: bool) -> Trust:
+    """Who vouches for a bundle.
+
+    Raises:
+        BundleError: nobody does and somebody must, or a signature is false.
+    """
+    return trust(bundle, TRUSTED_KEYS, read_packaged(PACKAGED), allow_unsigned=allow_unsigned)
 
 
 # A known person is followed down to this share of the score that a new one needs: heads that

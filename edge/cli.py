@@ -15,11 +15,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge import __version__, app, bench, journal
+from edge import __version__, app, bench, journal, model_card
 from edge.advice import tell as tell_advice
-from edge.assembly import choose_bundle
+from edge.assembly import bundle_folder, choose_bundle, judge, shipped_bundles
 from edge.canvas import KINDS
 from edge.config import PRECISIONS, Config, checked_line, read_config
+from edge.contract.bundle import read_bundle
 from edge.demo import demo
 from edge.doctor import examine, tell
 from edge.errors import CallError, HeadcountError
@@ -67,6 +68,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_watch(verbs)
     _add_doctor(verbs)
     _add_bench(verbs)
+    _add_model_verb(verbs)
     return parser
 
 
@@ -241,6 +243,38 @@ def _bench(options: argparse.Namespace) -> int:
     return 0
 
 
+def _add_model_verb(verbs: Verbs) -> None:
+    verb = verbs.add_parser("model", help="model bundles: what is here, and what one is")
+    acts = verb.add_subparsers(required=True, metavar="list|show")
+    act = acts.add_parser("list", help="the bundles that came with headcount")
+    _add_json(act)
+    act.set_defaults(verb=_model_list)
+    act = acts.add_parser("show", help="what a bundle is, and what it may be used for")
+    act.add_argument("model", nargs="?", type=Path, metavar="NAME|DIR", help="default: the shipped")
+    _add_json(act)
+    act.set_defaults(verb=_model_show)
+
+
+def _model_list(options: argparse.Namespace) -> int:
+    found = [read_bundle(folder) for folder in shipped_bundles()]
+    judged = [(bundle, judge(bundle, allow_unsigned=True)) for bundle in found]
+    if options.json:
+        print(json.dumps([model_card.to_json(*each) for each in judged]))
+    else:
+        print("\n".join(model_card.line(*each) for each in judged))
+    return 0
+
+
+def _model_show(options: argparse.Namespace) -> int:
+    bundle = read_bundle(bundle_folder(options.model))
+    judged = judge(bundle, allow_unsigned=True)
+    if options.json:
+        print(json.dumps(model_card.to_json(bundle, judged)))
+    else:
+        print(model_card.card(bundle, judged))
+    return 0
+
+
 def _add_config(verb: argparse.ArgumentParser) -> None:
     verb.add_argument("-c", "--config", type=Path, metavar="FILE", help="configuration (TOML)")
 
@@ -262,7 +296,7 @@ def _add_detector(verb: argparse.ArgumentParser) -> None:
 
 
 def _add_model(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument("--model", type=Path, metavar="DIR", help="a bundle (default: the shipped)")
+    verb.add_argument("--model", type=Path, metavar="DIR", help="a bundle, or a shipped one's name")
     verb.add_argument("--device", metavar="NAME", help="auto, MYRIAD, CPU, GPU, NPU, AUTO")
     verb.add_argument("--precision", choices=PRECISIONS, help="f32 unless the config says other")
 

@@ -96,9 +96,11 @@ PRECISIONS = ("f32", "f16", "bf16", "int8", "auto")
 class DetectorConfig:
     """What finds heads."""
 
-    model: Annotated[Path | None, PATH, "Folder of a model bundle; not set: the shipped one."] = (
-        None
-    )
+    model: Annotated[
+        Path | None,
+        PATH,
+        "Folder of a model bundle (`headcount model list`); not set: the default one.",
+    ] = None
     device: Annotated[
         str,
         text(r"auto|[A-Z][A-Z0-9_.:,()-]*(-ma\d+)?", "`auto` or a device of OpenVINO"),
