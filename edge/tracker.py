@@ -99,12 +99,21 @@ class Tracker:
         """Whether a box may be a person's, being no second box of somebody else.
 
         Part of a better box is who stands half behind another, and is known to be there, or else
-        a double, which must not keep a track of its own alive.
+        a double, which must not keep a track of its own alive. Nor must the better box while who
+        is known to be there makes do with its part: both boxes are theirs.
         """
         look, most = looks[column], self._settings.max_inside
         if person.steady and person.is_at(look):
             return True
-        return not any(_is_part(look.box, better.box, most) for better in looks[:column])
+        if any(_is_part(look.box, better.box, most) for better in looks[:column]):
+            return False
+        if person.steady or not self._is_known_at(look):
+            return True
+        return not any(_is_part(worse.box, look.box, most) for worse in looks[column + 1 :])
+
+    def _is_known_at(self, look: Look) -> bool:
+        """Whether somebody who was seen steadily should be just there."""
+        return any(person.steady and person.is_at(look) for person in self._people)
 
     def _looks(self, detections: Detections) -> list[Look]:
         """The boxes that are good enough to keep a track, without those that are no boxes.

@@ -162,6 +162,19 @@ def test_a_second_box_keeps_no_track_of_its_own() -> None:
     assert [1] == [len(update.active) for update in updates[-1:]]
 
 
+def test_the_two_boxes_of_a_head_keep_one_track() -> None:
+    """A part of a head began a track of its own, which is confirmed by no box that has a second."""
+    frames = [Detections.of([head(0.34, 0.27, 0.057), head(0.37, 0.28)], [0.9, 0.8])]
+    frames += [seen(head(0.38, 0.3 + 0.014 * i)) for i in range(5)]
+    for i in range(5, 20):
+        x, y = 0.38, 0.3 + 0.014 * i
+        frames.append(Detections.of([head(x, y), head(x + 0.01, y - 0.01)], [0.8, 0.6]))
+    updates = follow(frames, 25.0)
+
+    assert [2] == [track.id for track in updates[-1].active if track.confirmed]
+    assert [1] == [track.id for update in updates for track in update.ended]
+
+
 def test_who_walks_behind_somebody_is_followed_there() -> None:
     """A known person whose box lies within another's for a while keeps the track."""
     near = (0.4, 0.3, 0.6, 0.8)
