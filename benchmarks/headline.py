@@ -1,6 +1,6 @@
 """The pruned detector beside dense ones: AP50 and milliseconds.
 
-    python benchmarks/headline.py --net "dense=runs/doors/last.pt" --net "pruned=runs/small/last.pt"
+    python benchmarks/headline.py --net "0.1.0=BUNDLE" --net "dense=CHECKPOINT" --net "pruned=BUNDLE"
 
 Prints a table, and writes benchmarks/results/headline.json, from which docs/benchmarks.md and the
 shipped bundle's card take their figures. Every network in float32 and in int8 (calibrated on
@@ -50,12 +50,11 @@ def forms(name: str, trained: Trained, folder: Path, data: Path, cache: Path) ->
 
 def figures(files: dict[str, Path], trained: dict[str, Trained], data: Path, rounds: int) -> Any:  # noqa: ANN401
     """AP50 by set and latency of every form; the first one is what all others compare with."""
-    spec = next(iter(trained.values())).recipe.spec
     sets = {each.name: each.pictures(data) for each in map(DataSet.parse, SETS)}
     test = next(iter(sets))
     found = {}
     for form, xml in files.items():
-        detect = ir_detector(xml, spec)
+        detect = ir_detector(xml, trained[form.rpartition(", ")[0]].recipe.spec)
         found[form] = {name: judged(detect, pictures) for name, pictures in sets.items()}
     clock = measure({form: ov.Core().read_model(xml) for form, xml in files.items()}, rounds=rounds)
     first = next(iter(files))
@@ -82,7 +81,7 @@ def cpu() -> str:
 def main() -> None:
     """Measure, print, keep."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--net", action="append", required=True, metavar="NAME=CHECKPOINT")
+    parser.add_argument("--net", action="append", required=True, metavar="NAME=CHECKPOINT|BUNDLE")
     parser.add_argument("--data", type=Path, default=Path(os.environ.get("HEADCOUNT_DATA", "data")))
     parser.add_argument("--cache", type=Path, default=Path("runs/cache"))
     parser.add_argument("--rounds", type=int, default=200)

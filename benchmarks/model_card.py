@@ -23,11 +23,12 @@ CARD = """# Model card: {name} {version}
 
 An SSD-MobileNet v1 that finds heads, {width}x{height} pixels, one FP16 file ({size:.1f} MB, IR v10)
 for every OpenVINO since 2021.3. It looks at a door from above or obliquely and gives boxes around
-heads, hair included. A new person needs a score of {score:g}; an audit may find better at a site.
+heads, hair included. It was cut by cluster pruning. A new person needs a score of {score:g}; an audit may find better at a site.
 
 ## Made from
-Backbone: MobileNet v1 1.0, ImageNet, from the Coral test data (Apache-2.0). Recipes: `heads`, then
-`doors` (`training/recipes/`), which name every number and its reason. Training data and licences:
+Backbone: MobileNet v1 1.0, ImageNet, from the Coral test data (Apache-2.0). Recipes: `heads`, `doors`,
+`small`, `settled` (`training/recipes/`), which name every number and its reason. Training data and
+licences:
 
 {licences}
 
@@ -41,7 +42,7 @@ over pictures. "16 px" counts only heads of at least 16 pixels in a picture of 3
 {table}
 
 The overhead sets have 12 and 22 heads: one head is 0.05 to 0.08. Printed by
-`headcount-train evaluate runs/doors/last.pt --data DIR`.
+`headcount-train evaluate runs/settled/last.pt --data DIR`.
 
 ## What it does not see well
 Heads under about 10 pixels of its input; dark hair on a dark floor without an outline; hats with a
