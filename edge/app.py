@@ -236,6 +236,7 @@ def _publisher(
         ledger,
         status=meter.snapshot,
         quality=lambda: tally.latest.at(time.monotonic()),
+        name=config.device.name,
     )
     return stack.enter_context(publisher)
 
