@@ -267,20 +267,21 @@ def _prepared(
 
 
 def _set_tls(client: Client, access: Access) -> None:
-    own = _own_certificate(access)
+    certificate, key = _own_certificate(access)
+    ca = str(access.ca) if access.ca else None
     try:
         # Without a passphrase, for which OpenSSL would ask on a terminal.
-        client.tls_set(ca_certs=str(access.ca) if access.ca else None, keyfile_password="", **own)
+        client.tls_set(ca_certs=ca, certfile=certificate, keyfile=key, keyfile_password="")
     except (OSError, ValueError) as error:
         raise BrokerError(
             f"{access.ca}: is no certificate (PEM) to trust: {error}; see mqtt.ca"
         ) from error
 
 
-def _own_certificate(access: Access) -> dict[str, str]:
-    """The files to enter with, if there are any and they are what they must be."""
+def _own_certificate(access: Access) -> tuple[str | None, str | None]:
+    """The files to enter with, certificate and key, where they are what they must be."""
     if access.certificate is None:
-        return {}
+        return None, None
     own, key = str(access.certificate), str(access.key or access.certificate)
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(own, key, password="")
@@ -289,7 +290,7 @@ def _own_certificate(access: Access) -> dict[str, str]:
             f"{own}: is no certificate (PEM) with its key: {error}; "
             "see mqtt.certificate and mqtt.key"
         ) from error
-    return {"certfile": own, "keyfile": key}
+    return own, key
 
 
 def _await_answer(access: Access, inbox: _Inbox) -> int:
