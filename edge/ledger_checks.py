@@ -81,13 +81,13 @@ def damaged(what: str) -> sqlite3.DatabaseError:
     return error
 
 
-def damage(db: sqlite3.Connection, *, structure: bool, every_row: bool) -> str | None:
+def damage(db: sqlite3.Connection, *, structure: bool, waiting: bool) -> str | None:
     """What is wrong with a file of this version; None where nothing is known to be.
 
     Args:
         db: to be read.
         structure: look through the whole file, as after a crash.
-        every_row: look at all rows, not at the newest events alone.
+        waiting: look at all events that wait, not at the newest events alone.
 
     Raises:
         sqlite3.DatabaseError: so damaged that it cannot be read.
@@ -97,9 +97,10 @@ def damage(db: sqlite3.Connection, *, structure: bool, every_row: bool) -> str |
         if found != "ok":
             return str(found)
     (last,) = db.execute("SELECT last_id FROM ledger").fetchone()
-    first = -1 if every_row or not isinstance(last, int) else last - NEWEST
+    first = last - NEWEST if isinstance(last, int) else 0
+    looked_at = "(id > ? OR id IN (SELECT id FROM outbox))" if waiting else "id > ?"
     for table in _TABLES:
-        within = "id > ?" if table in EVENTS else "? IS NOT NULL"
+        within = looked_at if table in EVENTS else "? IS NOT NULL"
         query = f"SELECT count(*) FROM {table} WHERE {within} AND NOT {sound(table)}"  # noqa: S608
         (bad,) = db.execute(query, (first,)).fetchone()
         if bad:

@@ -8,8 +8,8 @@ that counting goes on. A database of another program or of a newer version is re
 and somebody's.
 
     opened         the small tables and the newest events are looked at, row by row
-    after a crash  (a `-wal` is left) SQLite's own structure, too
-    after damage   (`.suspect` is left) each row of the file
+    after a crash  (a `-wal` is left) SQLite's own structure, too, unless the file is large
+    after damage   (`.suspect` is left) the structure, and all that waits for delivery
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ DELETE FROM {} WHERE id IN (SELECT id FROM {} WHERE id <
 """
 _BUSY_S = 10.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_SOON_LOOKED_AT = 64_000_000  # bytes of a file: a few seconds of a card, in which nobody is counted
 _UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # the latter where an error quotes the damage
 _MENDS = {
     sqlite3.SQLITE_FULL: "free some space on the disk",
@@ -230,7 +231,7 @@ def _suspect(path: Path) -> Path:
 
 def _open_checked(path: Path) -> sqlite3.Connection | None:
     """Open and look at the file; None says that it is damaged."""
-    crashed, suspect = _is_left(path), is_suspect(path)
+    crashed, suspect = _is_left(path) and _size(path) <= _SOON_LOOKED_AT, is_suspect(path)
     try:
         db = connect(path)
     except _UNREADABLE as error:
@@ -238,7 +239,7 @@ def _open_checked(path: Path) -> sqlite3.Connection | None:
         return None
     try:
         _check_schema(db, path)
-        damage = ledger_checks.damage(db, structure=crashed or suspect, every_row=suspect)
+        damage = ledger_checks.damage(db, structure=crashed or suspect, waiting=suspect)
     except _UNREADABLE as error:
         db.close()
         _judge(path, error)
@@ -255,10 +256,14 @@ def _open_checked(path: Path) -> sqlite3.Connection | None:
 
 def _is_left(path: Path) -> bool:
     """Whether a write-ahead log is there, which an orderly end takes away."""
+    return _size(path.with_name(path.name + "-wal")) > 0
+
+
+def _size(path: Path) -> int:
     try:
-        return path.with_name(path.name + "-wal").stat().st_size > 0
+        return path.stat().st_size
     except OSError:
-        return False
+        return 0
 
 
 def _judge(path: Path, error: Exception) -> None:
