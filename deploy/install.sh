@@ -636,6 +636,9 @@ print_configuration() {
     echo "in_side = [${answer[in-side]/,/, }]"
     printf '\n[mqtt]\n'
     echo "url = $(quoted "${answer[broker]}")"
+    if ! [[ ${answer[broker]} =~ ^(mqtts://|mqtt://(localhost|127\.[0-9.]+|\[::1\])(:[0-9]+)?/?$) ]]; then
+        echo 'plain_text = true # whoever is on the way can read counts and password; mqtts:// is for that'
+    fi
     [[ -z ${answer[user]} ]] || echo "user = $(quoted "${answer[user]}")"
     [[ -z $password ]] || echo "password_file = \"$CREDENTIAL\""
 }

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import ipaddress
+import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 from edge.config import MqttConfig
 from edge.errors import BrokerError, CallError
+
+CREDENTIAL = "mqtt-password"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +26,8 @@ class Access:
     user: str = ""
     password: str = field(default="", repr=False)
     ca: Path | None = None
+    certificate: Path | None = None  # of this device
+    key: Path | None = None
     protocol: str = "auto"  # auto | 5 | 3.1.1
 
     def __str__(self) -> str:
@@ -51,20 +58,50 @@ class Access:
         )
 
     @classmethod
-    def of_config(cls, config: MqttConfig) -> Access:
+    def of_config(cls, config: MqttConfig, environment: Mapping[str, str] = os.environ) -> Access:
         """Take the address from the configuration and the password from its file.
+
+        Args:
+            config: the broker.
+            environment: in which systemd tells where its credentials are.
 
         Raises:
             CallError: `mqtt.url` is no address.
-            BrokerError: the password cannot be read.
+            BrokerError: the password cannot be read, or would travel in plain text.
         """
+        access = cls.of_url(config.url)
+        if not (access.tls or config.plain_text or _is_this_machine(access.host)):
+            raise BrokerError(
+                f"broker {access}: is another machine, and all would go there in plain text; write "
+                "mqtts://, or allow it with plain_text = true below [mqtt]"
+            )
+        secret = config.password_file or _credential(config, environment)
         return replace(
-            cls.of_url(config.url),
+            access,
             user=config.user,
-            password=_read_password(config.password_file) if config.password_file else "",
+            password=_read_password(secret) if secret else "",
             ca=config.ca,
+            certificate=config.certificate,
+            key=config.key,
             protocol=config.protocol,
         )
+
+
+def _is_this_machine(host: str) -> bool:
+    """By its name alone: no name server is asked what might be answered by anybody."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _credential(config: MqttConfig, environment: Mapping[str, str]) -> Path | None:
+    """The password that systemd keeps for the service, LoadCredential=mqtt-password:..."""
+    folder = environment.get("CREDENTIALS_DIRECTORY", "")
+    path = Path(folder) / CREDENTIAL
+    return path if config.user and folder and path.exists() else None
 
 
 def can_all_read(path: Path) -> bool:

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from edge import __version__
 from edge.assembly import build_corridor, choose_bundle, keep_score
-from edge.clock import ClockWatch, LocalDay
+from edge.clock import Clocks, ClockWatch, LocalDay
 from edge.config import Config, read_config
 from edge.detector import Detector, open_detector
 from edge.errors import ConfigError
@@ -94,6 +94,8 @@ def serve(
                 config.ledger.path,
                 lines=[line.name for line in config.lines],
                 day=LocalDay.at(config.site),
+                night=LocalDay.night_of(config.site),
+                clocks=Clocks(),
                 max_mb=config.ledger.max_mb,
             )
         )
@@ -190,9 +192,12 @@ class _Service:
             self._publisher.wake(health=True)
 
     def _record(self, crossings: Iterable[Crossing], frame: Frame) -> None:
-        for crossing in crossings:
-            dated = _dated(crossing, frame)
-            state = self._ledger.record(dated, datetime.datetime.now(datetime.UTC))
+        dated = [_dated(crossing, frame) for crossing in crossings]
+        if not dated:
+            return
+        # One commit for a picture: cards wear out, and a crowd does not wait for each of its own.
+        states = self._ledger.record_all(dated, datetime.datetime.now(datetime.UTC))
+        for crossing, state in zip(dated, states, strict=True):
             _log.info(
                 "%s over %s: in %d, out %d",
                 crossing.direction.value,
@@ -200,8 +205,8 @@ class _Service:
                 state.in_total,
                 state.out_total,
             )
-            if self._publisher is not None:
-                self._publisher.wake()
+        if self._publisher is not None:
+            self._publisher.wake()
 
 
 def _dated(crossing: Crossing, frame: Frame) -> Crossing:
@@ -231,6 +236,7 @@ def _publisher(
         ledger,
         status=meter.snapshot,
         quality=lambda: tally.latest.at(time.monotonic()),
+        name=config.device.name,
     )
     return stack.enter_context(publisher)
 

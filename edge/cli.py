@@ -189,7 +189,7 @@ def _suggest_line(options: argparse.Namespace) -> int:
 
 
 def _add_watch(verbs: Verbs) -> None:
-    verb = verbs.add_parser("watch", help="live counts of all devices")
+    verb = verbs.add_parser("watch", help="live counts of all devices, a table on a terminal")
     verb.add_argument("--broker", default="mqtt://localhost:1883", metavar="URL")
     verb.add_argument("--once", action="store_true", help="print what is known now, and end")
     _add_json(verb)

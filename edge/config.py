@@ -169,10 +169,29 @@ class MqttConfig:
         str, BROKER_URL, "The broker: `mqtt://host:1883` or `mqtts://host:8883`; empty: none."
     ] = ""
     user: Annotated[str, TEXT, "User name at the broker."] = ""
-    password_file: Annotated[Path | None, PATH, "A file whose first line is the password."] = None
+    password_file: Annotated[
+        Path | None,
+        PATH,
+        "A file whose first line is the password, to be read by the service alone (mode 0600). "
+        "Not set: with a user, systemd's credential `mqtt-password` where there is one.",
+    ] = None
     ca: Annotated[
         Path | None, PATH, "With `mqtts`: certificates to trust (PEM); not set: the system's."
     ] = None
+    certificate: Annotated[
+        Path | None, PATH, "With `mqtts`: this device's own certificate (PEM), to enter with."
+    ] = None
+    key: Annotated[
+        Path | None,
+        PATH,
+        "The key of `certificate` (PEM, without a passphrase); not set: it is in the same file.",
+    ] = None
+    plain_text: Annotated[
+        bool,
+        FLAG,
+        "Let `mqtt://` reach a broker on another machine. Whoever is on the way can then read "
+        "counts and password, and change them; `mqtts://` needs no such leave.",
+    ] = False
     stores: Annotated[
         tuple[str, ...],
         TOPIC_LEVELS,
@@ -209,6 +228,12 @@ class SiteConfig:
     day_starts: Annotated[datetime.time, TIME_OF_DAY, "When the counts of today begin anew."] = (
         datetime.time(0, 0)
     )
+    occupancy_reset: Annotated[
+        datetime.time | None,
+        TIME_OF_DAY,
+        "When nobody is inside any more: occupancy begins at 0 again, as every counter misses "
+        "somebody now and then. Not set: it never does by itself.",
+    ] = None
     opening_hours: Annotated[
         tuple[OpeningHours, ...],
         OPENING_HOURS,

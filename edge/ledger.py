@@ -1,15 +1,19 @@
 """The truth: every crossing, the totals, the buckets and the outbox.
 
-One transaction writes a crossing, the totals that include it, its quarter of an hour and its
-place in the outbox, and is on the disk when `record` returns. Buckets and gaps are events as
-crossings are, and written as they are. An event leaves the outbox only by `acknowledge`. Above
-`max_mb` the oldest delivered ones are dropped, never one that waits, and never by the clock.
-Sending is left to the publisher, the file to `ledger_file`, periods to `ledger_periods`.
+One transaction writes the crossings of one picture, the totals that include them, their quarter of
+an hour and their places in the outbox, and is on the disk when `record_all` returns. Buckets and
+gaps are events as crossings are, and written as they are. An event leaves the outbox only by
+`acknowledge`. Above `max_mb` the oldest delivered ones are dropped, never one that waits, and never
+by the clock. Sending is left to the publisher, the file to `ledger_file`, periods to
+`ledger_periods`.
 
     epoch   32 random hex digits, made with the file; a file that wakes up on another machine
             gets a new one, and its totals go on
     seq     1, 2, 3 ... within an epoch, over events of all types
     id      1, 2, 3 ... within a file: the order of the outbox, also across epochs
+
+Each row has a checksum (`ledger_checks`), and a crossing the shift of the wall's clock, so that its
+time is filled in once the clock is synchronised, if the machine was not off between.
 
 One thread records; all other threads share a second connection, so that reading and freeing
 hold up a crossing for no longer than a commit.
@@ -22,16 +26,18 @@ import os
 import secrets
 import sqlite3
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from edge import clock, ledger_file, ledger_periods, ledger_rows
-from edge.clock import LocalDay
+from edge import clock, ledger_file, ledger_inside, ledger_periods, ledger_rows, ledger_times
+from edge.clock import Clocks, LocalDay
+from edge.contract.commands import RESET_TODAY, Command, CommandResult
 from edge.contract.messages import format_utc
 from edge.contract.quality import Quality
+from edge.errors import LedgerError
 from edge.identity import boot_identity, machine_identity
 from edge.ledger_rows import BucketRow, EventRow, GapRow, OutboxRow
 from edge.periods import Period
@@ -44,9 +50,9 @@ T = TypeVar("T")
 
 _INSERT = """
 INSERT INTO crossings (id, epoch, seq, line, direction, ts, ts_source, monotonic, boot, frame,
-  track, track_s, confidence, in_total, out_total)
+  track, track_s, confidence, in_total, out_total, shift, synced)
 VALUES (:id, :epoch, :seq, :line, :direction, :ts, :ts_source, :monotonic, :boot, :frame, :track,
-  :track_s, :confidence, :in_total, :out_total)
+  :track_s, :confidence, :in_total, :out_total, :shift, :synced)
 """
 _ADD = """
 INSERT INTO {} (name, in_total, out_total) VALUES (?, ?, ?) ON CONFLICT (name) DO UPDATE SET
@@ -66,8 +72,10 @@ class Ledger:
         shared: sqlite3.Connection,
         *,
         day: LocalDay,
+        night: LocalDay | None,
         max_mb: float,
         boot: str,
+        clocks: Clocks,
         reserve: Reserve,
     ) -> None:
         self._path = path
@@ -75,7 +83,9 @@ class Ledger:
         self._file_lock = lock
         self._recorder, self._recorder_lock = recorder, threading.Lock()
         self._shared, self._shared_lock = shared, threading.Lock()
-        self._day = day
+        self._day, self._night = day, night
+        self._clocks = clocks
+        self._undated = True  # whether crossings of this boot may wait for their time
         self._max_mb = max_mb
         self._boot = boot
         # Holds what is counted while the clock is not set; a day that is, takes it over.
@@ -88,9 +98,11 @@ class Ledger:
         *,
         lines: Iterable[str] = (),
         day: LocalDay | None = None,
+        night: LocalDay | None = None,
         max_mb: float = 256,
         machine: str | None = None,
         boot: str | None = None,
+        clocks: Clocks | None = None,
         new_epoch: Callable[[], str] = lambda: secrets.token_hex(16),
     ) -> Ledger:
         """Open the ledger at `path`; file and folder are made when missing.
@@ -99,9 +111,11 @@ class Ledger:
             path: the SQLite file; `-wal`, `-shm`, `.lock` and `.reserve` lie beside it.
             lines: lines to show with zero totals before their first crossing.
             day: when today begins; at midnight of the machine without it.
+            night: at whose begin nobody is inside; occupancy is never reset without it.
             max_mb: size from which on the oldest delivered crossings are dropped.
             machine: what the epoch is bound to; this machine without it.
             boot: what monotonic times are bound to; this boot without it.
+            clocks: those of the machine; ones that nobody synchronises without it.
             new_epoch: draws an epoch.
 
         Raises:
@@ -119,8 +133,17 @@ class Ledger:
             both = ledger_file.lasting(reserve, connect)
             undo.pop_all()
         reserve.keep()
-        day, boot = day or LocalDay(), boot or boot_identity()
-        return cls(path, lock, *both, day=day, max_mb=max_mb, boot=boot, reserve=reserve)
+        return cls(
+            path,
+            lock,
+            *both,
+            day=day or LocalDay(),
+            night=night,
+            max_mb=max_mb,
+            boot=boot or boot_identity(),
+            clocks=clocks or Clocks(synchronised=lambda: False),
+            reserve=reserve,
+        )
 
     def __enter__(self) -> Ledger:
         return self
@@ -136,38 +159,42 @@ class Ledger:
             os.close(self._file_lock)
 
     def record(self, crossing: Crossing, utc: datetime) -> CountState:
-        """Write a crossing; it is on the disk when this returns.
+        """As `record_all`, of one crossing."""
+        return self.record_all((crossing,), utc)[0]
+
+    def record_all(self, crossings: Sequence[Crossing], utc: datetime) -> tuple[CountState, ...]:
+        """Write the crossings of one picture; they are on the disk when this returns.
 
         Args:
-            crossing: what the line counter saw.
+            crossings: what the line counter saw.
             utc: the wall clock now, for a crossing that carries none and for "today".
 
-        Raises:
-            LedgerError: it could not be written, and no total includes it.
-        """
-        with self._recorder_lock, ledger_file.told(self._path):
-            state = ledger_file.lasting(self._reserve, lambda: self._record(crossing, utc))
-        self._reserve.keep()
-        return state
+        Returns:
+            The counts after each of them.
 
-    def _record(self, crossing: Crossing, utc: datetime) -> CountState:
+        Raises:
+            LedgerError: they could not be written, and no total includes one of them.
+        """
+        return self._write(lambda db: tuple(self._record(db, each, utc) for each in crossings), utc)
+
+    def _record(self, db: sqlite3.Connection, crossing: Crossing, utc: datetime) -> CountState:
         ts = crossing.utc or utc
         into = int(crossing.direction is Direction.IN)
         step = (into, 1 - into)
-        with ledger_file.transaction(self._recorder) as db:
-            (head,) = db.execute(
-                "UPDATE ledger SET seq = seq + 1, in_total = in_total + ?,"
-                " out_total = out_total + ?, last_id = last_id + 1"
-                " RETURNING last_id, epoch, seq, in_total, out_total, told_until",
-                step,
-            ).fetchall()
-            db.execute(_INSERT, self._row(crossing, ts, head))
-            db.execute("INSERT INTO outbox VALUES (?, ?, ?)", head[:3])
-            db.execute(_ADD_TO_LINE, (crossing.line, *step))
-            dated = ts if clock.is_set(ts) else None
-            ledger_periods.add_crossing(db, dated, step, head[-1])
-            self._add_to_day(db, ts, step)
-            return self._read_state(db, utc)
+        ledger_inside.begin_day(db, self._tonight(utc))
+        (head,) = db.execute(
+            "UPDATE ledger SET seq = seq + 1, in_total = in_total + ?,"
+            " out_total = out_total + ?, last_id = last_id + 1"
+            " RETURNING last_id, epoch, seq, in_total, out_total, told_until",
+            step,
+        ).fetchall()
+        db.execute(_INSERT, self._row(crossing, ts, utc, head))
+        db.execute("INSERT INTO outbox (id, epoch, seq) VALUES (?, ?, ?)", head[:3])
+        db.execute(_ADD_TO_LINE, (crossing.line, *step))
+        dated = ts if clock.is_set(ts) else None
+        ledger_periods.add_crossing(db, dated, step, head[-1])
+        self._add_to_day(db, ts, step)
+        return self._read_state(db, utc)
 
     def _add_to_day(self, db: sqlite3.Connection, ts: datetime, step: tuple[int, int]) -> None:
         if not clock.is_set(ts):
@@ -180,7 +207,11 @@ class Ledger:
             db.execute(_ADD_TO_DAY, (self._day.of(ts), *counts))
 
     def _row(
-        self, crossing: Crossing, ts: datetime, head: tuple[int, str, int, int, int, str | None]
+        self,
+        crossing: Crossing,
+        ts: datetime,
+        utc: datetime,
+        head: tuple[int, str, int, int, int, str | None],
     ) -> dict[str, object]:
         number, epoch, seq, in_total, out_total, _ = head
         return {
@@ -199,6 +230,8 @@ class Ledger:
             "confidence": float(crossing.confidence),
             "in_total": in_total,
             "out_total": out_total,
+            "shift": self._clocks.shift(utc),
+            "synced": int(not self._undated),
         }
 
     def keep(self, quarter: Period, quality: Quality) -> None:
@@ -237,9 +270,14 @@ class Ledger:
         now = ledger_periods.Turn(quarter, utc, self._day.zone, reason)
         return self._write(lambda db: ledger_periods.turn(db, now))
 
-    def _write(self, write: Callable[[sqlite3.Connection], T]) -> T:
+    def _write(self, write: Callable[[sqlite3.Connection], T], utc: datetime | None = None) -> T:
+        now = utc or self._clocks.utc()
+
         def whole() -> T:
             with ledger_file.transaction(self._recorder) as db:
+                self._undated = not self._is_synchronised(now) or ledger_times.fill_in(
+                    db, self._boot, self._clocks.shift(now)
+                )
                 return write(db)
 
         with self._recorder_lock, ledger_file.told(self._path):
@@ -255,14 +293,41 @@ class Ledger:
         Raises:
             LedgerError: it could not be written.
         """
-        with self._recorder_lock, ledger_file.told(self._path):
-            ledger_file.lasting(self._reserve, self._rewrite)
-        self._reserve.keep()
+        if ledger_file.is_suspect(self._path):
+            raise LedgerError(f"{self._path}: is damaged; start again, which mends what can be")
+        self._write(_rewrite)
 
-    def _rewrite(self) -> None:
-        with ledger_file.transaction(self._recorder) as db:
-            db.execute("UPDATE ledger SET seq = seq + 1")
-            db.execute("UPDATE ledger SET seq = seq - 1")  # a row that never changed is not written
+    def _is_synchronised(self, utc: datetime) -> bool:
+        return clock.is_set(utc) and self._clocks.synchronised()
+
+    def _tonight(self, utc: datetime) -> str | None:
+        """The day that began when nobody was inside; None where no day does, or none is known."""
+        return self._night.of(utc) if self._night and clock.is_set(utc) else None
+
+    def obey(self, command: Command, utc: datetime) -> CommandResult:
+        """Do what a command asks, unless it was done before; on the disk when this returns.
+
+        Args:
+            command: one that the contract knows.
+            utc: the wall clock now.
+
+        Raises:
+            LedgerError: it could not be written, and nothing is changed.
+        """
+        with self._sharing() as db:
+            return ledger_file.lasting(self._reserve, lambda: self._obey(db, command, utc))
+
+    def _obey(self, db: sqlite3.Connection, command: Command, utc: datetime) -> CommandResult:
+        with ledger_file.transaction(db):
+            earlier = ledger_inside.answered(db, command.id)
+            if earlier is not None:
+                return earlier
+            if command.name == RESET_TODAY:
+                today = self._day.of(utc) if clock.is_set(utc) else self._dayless
+                db.execute("DELETE FROM days WHERE name IN (?, ?)", (today, self._dayless))
+            else:
+                ledger_inside.set_to(db, command.value or 0, self._tonight(utc))
+            return ledger_inside.answer(db, command, utc)
 
     @property
     def disk_full(self) -> bool:
@@ -282,6 +347,7 @@ class Ledger:
         epoch, seq, in_total, out_total = db.execute(
             "SELECT epoch, seq, in_total, out_total FROM ledger"
         ).fetchone()
+        inside = ledger_inside.now(db, self._tonight(utc))
         # When a clock is set, what was counted before it has no day until the next crossing.
         today = self._day.of(utc) if clock.is_set(utc) else self._dayless
         in_today, out_today = db.execute(
@@ -297,7 +363,7 @@ class Ledger:
             out_total=out_total,
             in_today=in_today,
             out_today=out_today,
-            occupancy=max(0, in_total - out_total),
+            occupancy=inside,
             lines={name: LineTotals(went_in, went_out) for name, went_in, went_out in lines},
         )
 
@@ -341,6 +407,11 @@ class Ledger:
     def _sharing(self) -> Iterator[sqlite3.Connection]:
         with self._shared_lock, ledger_file.told(self._path):
             yield self._shared
+
+
+def _rewrite(db: sqlite3.Connection) -> None:
+    db.execute("UPDATE ledger SET seq = seq + 1")
+    db.execute("UPDATE ledger SET seq = seq - 1")  # a row that never changed is not written
 
 
 def _source_of(ts: datetime, crossing: Crossing) -> str:

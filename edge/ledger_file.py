@@ -1,10 +1,15 @@
-"""The SQLite file under the ledger: schema, opening, transactions, what to do with a bad one.
+"""The SQLite file under the ledger: opening, transactions, what to do with a bad one.
 
 What the tables mean is the ledger's.
 
 A file that is damaged or no database at all is set aside as `<path>.bad-N`, never deleted, and
-a fresh one takes its place, so that counting goes on. A database of another program or of a
-newer version is refused: it is sound, and somebody's.
+a fresh one takes its place, with the totals of the last sound row and what waits for delivery, so
+that counting goes on. A database of another program or of a newer version is refused: it is sound,
+and somebody's.
+
+    opened         the small tables and the newest events are looked at, row by row
+    after a crash  (a `-wal` is left) SQLite's own structure, too, unless the file is large
+    after damage   (`.suspect` is left) the structure, and all that waits for delivery
 """
 
 from __future__ import annotations
@@ -19,62 +24,20 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
+from edge import ledger_checks
 from edge.errors import LedgerError
+from edge.ledger_rescue import Rescue, rescue, restore
+from edge.ledger_schema import APPLICATION, SCHEMA, STEPS
 from edge.reserve import Reserve
 
-_APPLICATION = 0x68636E74  # "hcnt": tells our files from those of other programs
-_CROSSINGS = """
-CREATE TABLE ledger (
-  one INTEGER PRIMARY KEY CHECK (one = 1),
-  epoch TEXT NOT NULL, machine TEXT, seq INTEGER NOT NULL,
-  in_total INTEGER NOT NULL, out_total INTEGER NOT NULL);
-CREATE TABLE lines (
-  name TEXT PRIMARY KEY, in_total INTEGER NOT NULL, out_total INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE days (
-  name TEXT PRIMARY KEY, in_total INTEGER NOT NULL, out_total INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE crossings (
-  id INTEGER PRIMARY KEY AUTOINCREMENT, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
-  line TEXT NOT NULL, direction TEXT NOT NULL, ts TEXT NOT NULL, ts_source TEXT NOT NULL,
-  monotonic REAL NOT NULL, boot TEXT NOT NULL, frame INTEGER NOT NULL, track INTEGER NOT NULL,
-  track_s REAL NOT NULL, confidence REAL NOT NULL,
-  in_total INTEGER NOT NULL, out_total INTEGER NOT NULL, UNIQUE (epoch, seq));
-CREATE TABLE outbox (id INTEGER PRIMARY KEY REFERENCES crossings (id));
-INSERT INTO ledger VALUES (1, '', NULL, 0, 0, 0);
-"""
-# The ledger's row gives out ids for events of all types; the table that has it tells the type.
-_PERIODS = """
-ALTER TABLE ledger ADD COLUMN last_id INTEGER NOT NULL DEFAULT 0;
-ALTER TABLE ledger ADD COLUMN told_until TEXT;
-UPDATE ledger SET last_id = coalesce((SELECT seq FROM sqlite_sequence WHERE name = 'crossings'), 0);
-ALTER TABLE outbox RENAME TO old_outbox;
-CREATE TABLE outbox (
-  id INTEGER PRIMARY KEY, epoch TEXT NOT NULL, seq INTEGER NOT NULL, UNIQUE (epoch, seq));
-INSERT INTO outbox SELECT id, epoch, seq FROM old_outbox JOIN crossings USING (id);
-DROP TABLE old_outbox;
-CREATE TABLE periods (
-  seconds INTEGER NOT NULL, start TEXT NOT NULL, end TEXT NOT NULL,
-  in_count INTEGER NOT NULL, out_count INTEGER NOT NULL, figures TEXT NOT NULL,
-  PRIMARY KEY (seconds, start)) WITHOUT ROWID;
-CREATE TABLE buckets (
-  id INTEGER PRIMARY KEY, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
-  ts TEXT NOT NULL, ts_source TEXT NOT NULL,
-  seconds INTEGER NOT NULL, start TEXT NOT NULL, end TEXT NOT NULL, tz TEXT NOT NULL,
-  in_count INTEGER NOT NULL, out_count INTEGER NOT NULL, figures TEXT NOT NULL);
-CREATE TABLE gaps (
-  id INTEGER PRIMARY KEY, epoch TEXT NOT NULL, seq INTEGER NOT NULL,
-  ts TEXT NOT NULL, ts_source TEXT NOT NULL,
-  start TEXT NOT NULL, end TEXT NOT NULL, reason TEXT NOT NULL);
-"""
-_STEPS = (_CROSSINGS, _PERIODS)  # each brings a file from one schema to the next
-SCHEMA = len(_STEPS)
 _SHRINK = """
 DELETE FROM {} WHERE id IN (SELECT id FROM {} WHERE id <
   coalesce((SELECT min(id) FROM outbox), (SELECT last_id FROM ledger)) ORDER BY id LIMIT 1000)
 """
-_EVENTS = ("crossings", "buckets", "gaps")  # tables whose rows are sent
-
 _BUSY_S = 10.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
+_SOON_LOOKED_AT = 64_000_000  # bytes of a file: a few seconds of a card, in which nobody is counted
+_UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # the latter where an error quotes the damage
 _MENDS = {
     sqlite3.SQLITE_FULL: "free some space on the disk",
     sqlite3.SQLITE_READONLY: "make the file and its folder writable for this user",
@@ -98,15 +61,36 @@ def open_sound(path: Path, machine: str | None, new_epoch: Callable[[], str]) ->
     Raises:
         LedgerError: it cannot be opened, or is not ours to open.
     """
-    db = _open_checked(path)
+    db = _open_bound(path, machine, new_epoch, None)
     if db is None:
-        _set_aside(path)
-        db = _open_checked(path)
+        aside = _set_aside(path)
+        saved = rescue(aside)
+        _tell_rescue(path, aside, saved)
+        db = _open_bound(path, machine, new_epoch, saved)
     if db is None:
         raise LedgerError(f"{path}: a fresh file is damaged at once; check the disk")
+    with contextlib.suppress(OSError):
+        _suspect(path).unlink(missing_ok=True)
+    return db
+
+
+def _open_bound(
+    path: Path, machine: str | None, new_epoch: Callable[[], str], saved: Rescue | None
+) -> sqlite3.Connection | None:
+    """Open the file, fill it with what was saved, bind it; None says that it is damaged."""
+    db = _open_checked(path)
+    if db is None:
+        return None
     try:
-        with told(path), transaction(db):
+        ledger_checks.arm(db)
+        with transaction(db):
+            if saved is not None:
+                restore(db, saved)
             _bind(db, path, machine, new_epoch)
+    except _UNREADABLE as error:
+        db.close()
+        _judge(path, error)
+        return None
     except BaseException:
         db.close()
         raise
@@ -130,8 +114,12 @@ def connect_twice(
     try:
         with told(path):
             names = [(name,) for name in lines]
-            recorder.executemany("INSERT OR IGNORE INTO lines VALUES (?, 0, 0)", names)
-            return recorder, connect(path)
+            recorder.executemany(
+                "INSERT OR IGNORE INTO lines (name, in_total, out_total) VALUES (?, 0, 0)", names
+            )
+            shared = connect(path)
+            ledger_checks.arm(shared)
+            return recorder, shared
     except BaseException:
         recorder.close()
         raise
@@ -141,6 +129,7 @@ def connect(path: Path) -> sqlite3.Connection:
     """A connection that any one thread at a time may use; every commit reaches the disk."""
     db = sqlite3.connect(path, timeout=_BUSY_S, isolation_level=None, check_same_thread=False)
     try:
+        ledger_checks.register(db)
         db.execute("PRAGMA journal_mode = WAL").fetchall()
         # FULL, because NORMAL may lose the last commits at a power cut.
         db.execute("PRAGMA synchronous = FULL")
@@ -182,10 +171,13 @@ def lasting(reserve: Reserve, write: Callable[[], T]) -> T:
 
 @contextlib.contextmanager
 def told(path: Path) -> Iterator[None]:
-    """Translate SQLite's errors into one line with the mend."""
+    """Translate SQLite's errors into one line with the mend; damage is looked for at a restart."""
     try:
         yield
     except sqlite3.Error as error:
+        if _code(error) in _DAMAGE:
+            with contextlib.suppress(OSError):
+                _suspect(path).touch()
         raise _translated(path, error) from error
 
 
@@ -224,32 +216,61 @@ def shrink(db: sqlite3.Connection, max_mb: float) -> None:
     )
     if (pages - free) * size <= max_mb * 1e6:
         return
-    for table in _EVENTS:
+    for table in ledger_checks.EVENTS:
         db.execute(_SHRINK.format(table, table))
+
+
+def is_suspect(path: Path) -> bool:
+    """Whether damage was met in the file since it was opened."""
+    return _suspect(path).exists()
+
+
+def _suspect(path: Path) -> Path:
+    return path.with_name(path.name + ".suspect")
 
 
 def _open_checked(path: Path) -> sqlite3.Connection | None:
     """Open and look at the file; None says that it is damaged."""
+    crashed, suspect = _is_left(path) and _size(path) <= _SOON_LOOKED_AT, is_suspect(path)
     try:
         db = connect(path)
-    except sqlite3.Error as error:
+    except _UNREADABLE as error:
         _judge(path, error)
         return None
     try:
         _check_schema(db, path)
-    except sqlite3.Error as error:
+        damage = ledger_checks.damage(db, structure=crashed or suspect, waiting=suspect)
+    except _UNREADABLE as error:
         db.close()
         _judge(path, error)
         return None
     except LedgerError:
         db.close()
         raise
+    if damage is not None:
+        db.close()
+        _log.error("%s: is damaged: %s", path, damage)
+        return None
     return db
 
 
-def _judge(path: Path, error: sqlite3.Error) -> None:
+def _is_left(path: Path) -> bool:
+    """Whether a write-ahead log is there, which an orderly end takes away."""
+    return _size(path.with_name(path.name + "-wal")) > 0
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
+
+
+def _judge(path: Path, error: Exception) -> None:
     """Return for a damaged file, raise for anything else."""
-    if _code(error) not in _DAMAGE:
+    # SQLITE_ERROR: what our tables must have is not there.
+    known = (*_DAMAGE, sqlite3.SQLITE_ERROR)
+    if isinstance(error, sqlite3.Error) and _code(error) not in known:
         raise _translated(path, error) from error
     _log.error("%s: is damaged or no ledger: %s", path, error)
 
@@ -257,7 +278,9 @@ def _judge(path: Path, error: sqlite3.Error) -> None:
 def _check_schema(db: sqlite3.Connection, path: Path) -> None:
     if not db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
         _bring_up(db, 0)
-    if db.execute("PRAGMA application_id").fetchone()[0] != _APPLICATION:
+    elif _is_of_this_version(db):
+        _stamp(db)  # a flipped bit in the header would make the file look like somebody's
+    if db.execute("PRAGMA application_id").fetchone()[0] != APPLICATION:
         raise LedgerError(f"{path}: is the database of another program; set ledger.path elsewhere")
     (schema,) = db.execute("PRAGMA user_version").fetchone()
     if schema > SCHEMA:
@@ -266,7 +289,7 @@ def _check_schema(db: sqlite3.Connection, path: Path) -> None:
             "install the newer version again or move the file away"
         )
     if db.execute("SELECT count(*) FROM ledger").fetchone()[0] != 1:
-        raise LedgerError(f"{path}: has no totals; move the file away")
+        raise ledger_checks.damaged("it has no totals")
     if schema < SCHEMA:
         _log.info("%s: is brought from schema %d to %d", path, schema, SCHEMA)
         _bring_up(db, schema)
@@ -275,11 +298,28 @@ def _check_schema(db: sqlite3.Connection, path: Path) -> None:
 def _bring_up(db: sqlite3.Connection, schema: int) -> None:
     """Make the file's tables those of this version: all in one transaction, or as they were."""
     with transaction(db):
-        for step in _STEPS[schema:]:
-            for statement in step.split(";"):
+        for step in STEPS[schema:]:
+            for statement in step:
                 db.execute(statement)
-        db.execute(f"PRAGMA application_id = {_APPLICATION}")
-        db.execute(f"PRAGMA user_version = {SCHEMA}")
+        _stamp(db)
+
+
+def _stamp(db: sqlite3.Connection) -> None:
+    stamp = {"application_id": APPLICATION, "user_version": SCHEMA}
+    for name, value in stamp.items():
+        if db.execute(f"PRAGMA {name}").fetchone()[0] != value:
+            db.execute(f"PRAGMA {name} = {value}")
+
+
+def _is_of_this_version(db: sqlite3.Connection) -> bool:
+    """Whether the totals say so under their checksum, whatever the header says."""
+    try:
+        found = db.execute(
+            f"SELECT 1 FROM ledger WHERE schema = {SCHEMA} AND {ledger_checks.sound('ledger')}"  # noqa: S608
+        ).fetchone()
+    except sqlite3.OperationalError:  # no such table, no such column
+        return False
+    return found is not None
 
 
 def _bind(
@@ -295,11 +335,12 @@ def _bind(
         db.execute("UPDATE ledger SET machine = ?", (machine,))
 
 
-def _set_aside(path: Path) -> None:
+def _set_aside(path: Path) -> Path:
     number = 1
     while (aside := path.with_name(f"{path.name}.bad-{number}")).exists():
         number += 1
     try:
+        _suspect(path).unlink(missing_ok=True)
         for suffix in ("-wal", "-shm", ""):
             part = path.with_name(path.name + suffix)
             if part.exists():
@@ -308,10 +349,25 @@ def _set_aside(path: Path) -> None:
         raise LedgerError(
             f"{path}: is damaged and cannot be set aside: {error.strerror}; move it away"
         ) from error
+    return aside
+
+
+def _tell_rescue(path: Path, aside: Path, saved: Rescue | None) -> None:
+    if saved is None:
+        _log.error(
+            "%s: set aside as %s; counting begins anew at zero; keep that file, or delete it",
+            path,
+            aside.name,
+        )
+        return
     _log.error(
-        "%s: set aside as %s; counting begins anew at zero; keep that file, or delete it",
+        "%s: set aside as %s; totals go on from in %d, out %d, in a new epoch, and %d events still "
+        "wait for delivery; keep that file, or delete it",
         path,
         aside.name,
+        saved.totals["in_total"],
+        saved.totals["out_total"],
+        saved.waiting,
     )
 
 

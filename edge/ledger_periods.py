@@ -19,15 +19,17 @@ from itertools import pairwise
 
 from edge.contract.messages import format_utc, parse_utc
 from edge.contract.quality import Quality
+from edge.ledger_checks import columns
 from edge.periods import HOUR_S, QUARTER_S, Period, hour_of, quarter_of
 
 _CLOCKLESS = ""  # start of the row of what was counted while the clock was not set
 _ADD = """
-INSERT INTO periods VALUES (:seconds, :start, :end, :in_count, :out_count, :figures)
+INSERT INTO periods (seconds, start, end, in_count, out_count, figures)
+  VALUES (:seconds, :start, :end, :in_count, :out_count, :figures)
 ON CONFLICT (seconds, start) DO UPDATE SET in_count = in_count + excluded.in_count,
   out_count = out_count + excluded.out_count
 """
-_INSERT = "INSERT INTO {} VALUES ({})"
+_INSERT = "INSERT INTO {} ({}) VALUES ({})"
 _HEAD = "UPDATE ledger SET seq = seq + 1, last_id = last_id + 1 RETURNING last_id, epoch, seq"
 
 
@@ -154,8 +156,9 @@ def _tell(db: sqlite3.Connection, table: str, now: Turn, values: tuple[object, .
     """An event and its place in the outbox."""
     (head,) = db.execute(_HEAD).fetchall()
     row = (*head, format_utc(now.ts), "ledger", *values)
-    db.execute(_INSERT.format(table, ", ".join("?" * len(row))), row)
-    db.execute("INSERT INTO outbox VALUES (?, ?, ?)", head)
+    named = ", ".join(columns(table))
+    db.execute(_INSERT.format(table, named, ", ".join("?" * len(row))), row)
+    db.execute("INSERT INTO outbox (id, epoch, seq) VALUES (?, ?, ?)", head)
 
 
 def _give_clockless(db: sqlite3.Connection, quarter: Period) -> None:

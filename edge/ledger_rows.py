@@ -1,4 +1,7 @@
-"""What waits in the ledger for delivery: crossings, buckets and gaps, in the order of their ids."""
+"""What waits in the ledger for delivery: crossings, buckets and gaps, in the order of their ids.
+
+A row that is not as it was written is never delivered: it is an error, which the next start mends.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from edge import ledger_checks
 from edge.contract.messages import parse_utc
 from edge.contract.quality import Quality
 
@@ -23,11 +27,12 @@ class OutboxRow:
     line: str
     direction: str
     ts: datetime
-    ts_source: str  # frame: the picture's clock; ledger: that of writing; unset: of a wrong clock
+    ts_source: str  # frame, ledger, unset, backfilled
     track_s: float
     confidence: float
     in_total: int
     out_total: int
+    synced: bool  # whether the clock was synchronised, or the time was filled in when it was
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ _WAITING = "SELECT {columns} FROM outbox JOIN {table} USING (id) WHERE id BETWEE
 _KINDS: dict[str, tuple[Callable[..., EventRow], str]] = {
     "crossings": (
         OutboxRow,
-        "line direction ts ts_source track_s confidence in_total out_total",
+        "line direction ts ts_source track_s confidence in_total out_total synced",
     ),
     "buckets": (BucketRow, "ts ts_source seconds start end tz in_count out_count figures"),
     "gaps": (GapRow, "ts ts_source start end reason"),
@@ -77,11 +82,16 @@ _KINDS: dict[str, tuple[Callable[..., EventRow], str]] = {
 _READ: dict[str, Callable[[Any], Any]] = {
     **dict.fromkeys(("ts", "start", "end"), parse_utc),
     "figures": lambda text: Quality.from_json(json.loads(text)),
+    "synced": bool,
 }
 
 
 def waiting(db: sqlite3.Connection, limit: int, after: int) -> tuple[EventRow, ...]:
-    """The oldest events that wait, at most `limit`, with an id above `after`."""
+    """The oldest events that wait, at most `limit`, with an id above `after`.
+
+    Raises:
+        sqlite3.DatabaseError: one of them is damaged.
+    """
     ids = db.execute(
         "SELECT id FROM outbox WHERE id > ? ORDER BY id LIMIT ?", (after, limit)
     ).fetchall()
@@ -95,8 +105,10 @@ def waiting(db: sqlite3.Connection, limit: int, after: int) -> tuple[EventRow, .
 def _of_table(db: sqlite3.Connection, table: str, bounds: tuple[int, int]) -> Iterator[EventRow]:
     kind, listed = _KINDS[table]
     names = ["id", "epoch", "seq", *listed.split()]
-    columns = ", ".join(f"{table}.{name}" for name in names)
-    for row in db.execute(_WAITING.format(columns=columns, table=table), bounds):
+    columns = ", ".join([*(f"{table}.{name}" for name in names), ledger_checks.sound(table)])
+    for *row, sound in db.execute(_WAITING.format(columns=columns, table=table), bounds):
+        if not sound:
+            raise ledger_checks.damaged(f"event {row[0]} is not as it was written")
         yield kind(
             *(_READ.get(name, _as_it_is)(value) for name, value in zip(names, row, strict=True))
         )

@@ -8,8 +8,10 @@ holder empties it in a thread of its own. What is said on which topic is left to
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import socket
+import ssl
 import threading
 from dataclasses import dataclass
 
@@ -17,6 +19,7 @@ from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
+from paho.mqtt.subscribeoptions import SubscribeOptions
 
 from edge.access import Access
 from edge.errors import BrokerError
@@ -29,6 +32,8 @@ _VERSIONS = {
 _REACH_S = 5.0  # for TCP and TLS
 _ANSWER_S = 4.0  # for CONNACK, which some brokers never send when a version is new to them
 _GOODBYE_S = 1.0
+LARGEST = 65536  # bytes of a payload that is kept
+_BACKLOG = 1000  # messages that wait for the holder; what comes beyond is dropped
 _NO_LIMIT = 65535  # messages in flight, where the broker names no limit
 _WRONG_VERSION = 0x84
 _ENTRY_DENIED = (0x86, 0x87)  # bad user name or password, not authorised
@@ -56,7 +61,10 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something arrived; `retained`: it was said before this client asked."""
+    """Something arrived; `retained`: it was said before this client asked.
+
+    Of a payload that is larger than any of ours, only the first `LARGEST` bytes are here.
+    """
 
     topic: str
     payload: bytes
@@ -65,8 +73,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Subscribed:
-    """The broker's answer to a subscription; `refusal` says why it is none."""
+    """The broker's answer to subscription `mid`; `refusal` says why it is none."""
 
+    mid: int
     refusal: str | None
 
 
@@ -87,6 +96,8 @@ class _Answer:
     reason: ReasonCode
     window: int
 
+
+_log = logging.getLogger(__name__)
 
 Event = Delivered | Message | Subscribed | Woken | Lost
 _Inbox = queue.SimpleQueue[Event | _Answer]
@@ -151,9 +162,17 @@ class Connection:
         """Send with QoS 1; `Delivered` with the returned mid follows, or `Lost`."""
         return self._client.publish(topic, payload, qos=1, retain=retain).mid
 
-    def subscribe(self, *topics: str) -> None:
-        """Ask for topics with QoS 1; `Subscribed` follows, or `Lost`."""
-        self._client.subscribe([(topic, 1) for topic in topics])
+    def subscribe(self, *topics: str) -> int:
+        """Ask for topics with QoS 1; `Subscribed` with the returned mid follows, or `Lost`.
+
+        With MQTT 5 a message counts as retained, too, that was to be retained as it came.
+        """
+        asked: list[tuple[str, int]] | list[tuple[str, SubscribeOptions]]
+        if self.version == "5":
+            asked = [(topic, SubscribeOptions(qos=1, retainAsPublished=True)) for topic in topics]
+        else:
+            asked = [(topic, 1) for topic in topics]
+        return self._client.subscribe(asked)[1] or 0
 
     def next(self, timeout_s: float) -> Event | None:
         """What happened next; None when nothing did in time."""
@@ -189,6 +208,7 @@ class _Client(Client):
 
     inbox: _Inbox
     ended: threading.Event
+    flooded = False
 
     def loop_forever(
         self, timeout: float = 1.0, retry_first_connection: bool = False
@@ -247,12 +267,30 @@ def _prepared(
 
 
 def _set_tls(client: Client, access: Access) -> None:
+    certificate, key = _own_certificate(access)
+    ca = str(access.ca) if access.ca else None
     try:
-        client.tls_set(ca_certs=str(access.ca) if access.ca else None)
+        # Without a passphrase, for which OpenSSL would ask on a terminal.
+        client.tls_set(ca_certs=ca, certfile=certificate, keyfile=key, keyfile_password="")
     except (OSError, ValueError) as error:
         raise BrokerError(
             f"{access.ca}: is no certificate (PEM) to trust: {error}; see mqtt.ca"
         ) from error
+
+
+def _own_certificate(access: Access) -> tuple[str | None, str | None]:
+    """The files to enter with, certificate and key, where they are what they must be."""
+    if access.certificate is None:
+        return None, None
+    own, key = str(access.certificate), str(access.key or access.certificate)
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_cert_chain(own, key, password="")
+    except (OSError, ValueError) as error:
+        raise BrokerError(
+            f"{own}: is no certificate (PEM) with its key: {error}; "
+            "see mqtt.certificate and mqtt.key"
+        ) from error
+    return own, key
 
 
 def _await_answer(access: Access, inbox: _Inbox) -> int:
@@ -298,11 +336,15 @@ def _on_publish(
 
 
 def _on_subscribe(
-    _client: Client, inbox: _Inbox, _mid: int, reasons: list[ReasonCode], _properties: Properties
+    _client: Client, inbox: _Inbox, mid: int, reasons: list[ReasonCode], _properties: Properties
 ) -> None:
     refused = [str(reason) for reason in reasons if reason.is_failure]
-    inbox.put(Subscribed(refused[0] if refused else None))
+    inbox.put(Subscribed(mid, refused[0] if refused else None))
 
 
-def _on_message(_client: Client, inbox: _Inbox, message: MQTTMessage) -> None:
-    inbox.put(Message(message.topic, bytes(message.payload), message.retain))
+def _on_message(client: Client, inbox: _Inbox, message: MQTTMessage) -> None:
+    if inbox.qsize() < _BACKLOG:
+        inbox.put(Message(message.topic, bytes(message.payload[:LARGEST]), message.retain))
+    elif isinstance(client, _Client) and not client.flooded:
+        client.flooded = True
+        _log.warning("messages come faster than they can be taken in; some are dropped")

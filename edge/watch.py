@@ -1,27 +1,29 @@
-"""Live counts of all devices of a broker, one plain line a change.
+"""Live counts of all devices of a broker: a table on a terminal, elsewhere a line a change.
 
     door         online
     door         in 12  out 9  inside 3   (today 5 in, 4 out)
     door         2026-11-20T10:00:00.123Z  in   over entrance   in 12  out 9
     door         2026-11-20T10:00:00.000Z to 2026-11-20T10:15:00.000Z  in 3  out 2   coverage 1.00
 
-It only listens. A broker that goes away later is waited for; one that is not there at first is
-an error.
+The table is `watch_table`'s; without rich there are lines on a terminal, too. It only listens. A
+broker that goes away later is waited for; one that is not there at first is an error.
 """
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import logging
 import threading
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, Protocol, TextIO
 
 from edge.access import Access
 from edge.contract.messages import (
     ALL_DEVICES,
+    ALL_HEALTH,
     BucketMessage,
     CrossingMessage,
     EventMessage,
@@ -34,6 +36,10 @@ from edge.contract.messages import (
 from edge.contract.quality import OK
 from edge.errors import BrokerError, DataError
 from edge.mqtt import Connection, Lost, Message, Subscribed
+from edge.watch_table import Board, table
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 _QUIET_S = 0.5  # without a message after the subscription: all that is retained has come
 _ONCE_S = 10.0  # no longer, on a broker that never falls quiet
@@ -41,6 +47,16 @@ _RETRY_S = 2.0
 _POLL_S = 0.2
 
 _log = logging.getLogger(__name__)
+
+
+class _Screen(Protocol):
+    """Where what was heard is shown."""
+
+    def show(self, message: Message) -> None:
+        """Show it as it comes."""
+
+    def lose(self, *, lost: bool) -> None:
+        """Show that the broker was lost or is back."""
 
 
 def watch(
@@ -51,13 +67,13 @@ def watch(
     *,
     stop: threading.Event | None = None,
 ) -> None:
-    """Print what all devices say.
+    """Show what all devices say.
 
     Args:
         broker_url: `mqtt://[user:password@]host[:port]`, or `mqtts://…`.
-        once: print what is retained now, and end.
+        once: print what is retained now, and end; with `as_json` one object of all devices.
         as_json: one JSON object a line: device, kind, payload.
-        out: where the lines go.
+        out: where it goes; a terminal gets a table, if rich is installed.
         stop: set it to end; without it only an interrupt ends.
 
     Raises:
@@ -65,14 +81,34 @@ def watch(
         BrokerError: the broker cannot be reached or refuses.
     """
     access = Access.of_url(broker_url)
-    tell = _json_line if as_json else _plain_line
-    stop = stop or threading.Event()
-    connection: Connection | None = _subscribed(access)
+    if once and as_json:
+        board = _Keeping()
+        _follow(access, board, stop or threading.Event(), health=True, once=True)
+        print(json.dumps(board.board.to_json()), file=out, flush=True)
+        return
+    if out.isatty() and not (once or as_json) and _has_rich():
+        with _Live(str(access), out) as live:
+            _follow(access, live, stop or threading.Event(), health=True)
+        return
+    lines = _Lines(_json_line if as_json else _plain_line, out)
+    _follow(access, lines, stop or threading.Event(), once=once)
+
+
+def _follow(
+    access: Access,
+    screen: _Screen,
+    stop: threading.Event,
+    *,
+    health: bool = False,
+    once: bool = False,
+) -> None:
+    topics = (*ALL_DEVICES, ALL_HEALTH) if health else ALL_DEVICES
+    connection: Connection | None = _subscribed(access, topics)
     try:
         while connection is not None:
-            ended = _listen(connection, tell, out, stop, once=once)
+            ended = _listen(connection, screen, stop, once=once)
             connection.close()
-            connection = None if ended else _again(access, stop)
+            connection = None if ended else _again(access, topics, screen, stop)
     except KeyboardInterrupt:
         return
     finally:
@@ -80,32 +116,86 @@ def watch(
             connection.close()
 
 
-def _subscribed(access: Access) -> Connection:
+class _Lines:
+    """A line a message."""
+
+    def __init__(self, tell: Callable[[Message], str], out: TextIO) -> None:
+        self._tell = tell
+        self._out = out
+
+    def show(self, message: Message) -> None:
+        print(self._tell(message), file=self._out, flush=True)
+
+    def lose(self, *, lost: bool) -> None:
+        """It is in the log."""
+
+
+class _Keeping:
+    """Nothing, until all is heard."""
+
+    def __init__(self) -> None:
+        self.board = Board()
+
+    def show(self, message: Message) -> None:
+        self.board.hear(message)
+
+    def lose(self, *, lost: bool) -> None:
+        self.board.lost = lost
+
+
+class _Live(_Keeping):
+    """A table that is drawn anew a few times a second."""
+
+    def __init__(self, title: str, out: TextIO) -> None:
+        from rich.console import Console  # noqa: PLC0415 - where it is not installed, lines serve
+        from rich.live import Live  # noqa: PLC0415
+
+        super().__init__()
+        self._title = title
+        console = Console(file=out)
+        self._live = Live(
+            console=console, get_renderable=self._table, refresh_per_second=4, screen=False
+        )
+
+    def __enter__(self) -> _Live:
+        self._live.start(refresh=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def _table(self) -> Table:
+        return table(self.board, self._title, lambda state: _quality(state.quality), _printable)
+
+
+def _has_rich() -> bool:
+    return importlib.util.find_spec("rich") is not None
+
+
+def _subscribed(access: Access, topics: tuple[str, ...]) -> Connection:
     connection = Connection.open(access, f"headcount-watch-{uuid.uuid4().hex[:8]}")
-    connection.subscribe(*ALL_DEVICES)
+    connection.subscribe(*topics)
     return connection
 
 
-def _again(access: Access, stop: threading.Event) -> Connection | None:
+def _again(
+    access: Access, topics: tuple[str, ...], screen: _Screen, stop: threading.Event
+) -> Connection | None:
     """Wait for the broker to come back; None when it is time to stop."""
     _log.warning("broker %s: lost; waiting for it", access)
+    screen.lose(lost=True)
     while not stop.wait(_RETRY_S):
         try:
-            return _subscribed(access)
+            connection = _subscribed(access, topics)
         except BrokerError:
             continue
+        screen.lose(lost=False)
+        return connection
     return None
 
 
-def _listen(
-    connection: Connection,
-    tell: Callable[[Message], str],
-    out: TextIO,
-    stop: threading.Event,
-    *,
-    once: bool,
-) -> bool:
-    """Print until told to stop, or all that is retained is told; False: the broker is lost."""
+def _listen(connection: Connection, screen: _Screen, stop: threading.Event, *, once: bool) -> bool:
+    """Show until told to stop, or all that is retained is told; False: the broker is lost."""
     begun = quiet_since = time.monotonic()
     answered = False
     while not stop.is_set():
@@ -114,7 +204,7 @@ def _listen(
         if isinstance(event, Message):
             quiet_since = now
             if event.retained or not once:
-                print(tell(event), file=out, flush=True)
+                screen.show(event)
         elif isinstance(event, Subscribed):
             answered, quiet_since = True, now
             if event.refusal is not None:

@@ -142,7 +142,7 @@ class Listener:
         self._client.loop_stop()
         self._client._reset_sockets()
 
-    def say(self, topic: str, payload: str, retain: bool = False) -> None:
+    def say(self, topic: str, payload: str | bytes, retain: bool = False) -> None:
         """Publish, as a store would."""
         self._client.publish(topic, payload, qos=1, retain=retain)
 

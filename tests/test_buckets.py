@@ -21,7 +21,7 @@ from edge.contract.detections import Detections
 from edge.contract.messages import format_utc, parse_utc
 from edge.contract.quality import Quality
 from edge.ledger import BucketRow, GapRow, Ledger, OutboxRow
-from edge.ledger_file import SCHEMA
+from edge.ledger_schema import SCHEMA
 from edge.line import LineQuality
 from edge.periods import hour_of, quarter_of
 from edge.pipeline import Step
@@ -468,7 +468,7 @@ def test_a_file_of_the_first_version_goes_on(path: Path, crossings: int, waiting
     )
     assert (waiting + 1, [BucketRow]) == (freed, [type(row) for row in left])
     assert (crossings + 2, crossings + 1) == (again.seq, again.in_total)
-    assert 2 == SCHEMA
+    assert 3 == SCHEMA
 
 
 def test_periods_are_written_as_the_contract_writes_times(ledger: Ledger) -> None:

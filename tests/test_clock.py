@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from edge.clock import ClockWatch, is_set
+from edge.clock import Clocks, ClockWatch, is_set, is_synchronised
 from edge.ledger import Ledger
 from edge.types import Crossing, Direction
 
@@ -86,3 +86,23 @@ def test_a_boot_without_the_time_counts_its_own_today(tmp_path: Path) -> None:
 
     assert (0, 1) == (fresh.in_today, fresh.in_total)
     assert (1, 2) == second == (again.in_today, again.in_total)
+
+
+def test_a_clock_is_synchronised_where_systemd_or_the_kernel_says_so(tmp_path: Path) -> None:
+    """The mark of systemd is enough; without it the kernel is asked, which changes nothing."""
+    mark = tmp_path / "synchronized"
+    said = is_synchronised(mark), is_synchronised(mark)
+    mark.touch()
+
+    assert is_synchronised(mark)
+    assert said[0] == said[1]
+
+
+def test_the_shift_between_the_clocks_is_what_the_wall_is_ahead() -> None:
+    """The same while the wall's clock walks, and another after it was set."""
+    seconds = iter([100.0, 130.0, 130.0])
+    clocks = Clocks(monotonic=lambda: next(seconds))
+    first, walked = clocks.shift(NOON), clocks.shift(NOON + timedelta(seconds=30))
+    put_ahead = clocks.shift(NOON + timedelta(hours=1, seconds=30))
+
+    assert first == walked == put_ahead - 3600

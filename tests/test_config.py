@@ -70,6 +70,9 @@ url = "mqtts://broker.example:8883"
 user = "door"
 password_file = "secret"
 ca = "ca.pem"
+certificate = "/etc/door.pem"
+key = "/etc/door.key"
+plain_text = true
 stores = ["cloud", "office"]
 protocol = "5"
 discovery = false
@@ -81,6 +84,7 @@ max_mb = 64
 [site]
 timezone = "Europe/Berlin"
 day_starts = "04:30"
+occupancy_reset = "04:30"
 opening_hours = ["mon-fri 08:00-20:00", "sat 22:00-02:00"]
 
 [web]

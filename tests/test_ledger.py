@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
+import random
 import resource
 import sqlite3
 import tempfile
 import threading
+from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
 
@@ -14,12 +17,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge.clock import LocalDay
+from edge import ledger_checks
+from edge.clock import Clocks, LocalDay
 from edge.config import SiteConfig
+from edge.contract.commands import Command
 from edge.errors import LedgerError
 from edge.identity import boot_identity, machine_identity
 from edge.ledger import Ledger
-from edge.ledger_file import SCHEMA
+from edge.ledger_schema import SCHEMA
 from edge.types import Crossing, Direction, LineTotals
 
 NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -180,6 +185,8 @@ def _of_another_program(path: Path) -> None:
 def _of_a_newer_version(path: Path) -> None:
     Ledger.open(path).close()
     with sqlite3.connect(path) as db:
+        ledger_checks.register(db)
+        db.execute("UPDATE ledger SET schema = schema + 1")
         db.execute(f"PRAGMA user_version = {SCHEMA + 1}")
     db.close()
 
@@ -308,3 +315,232 @@ def test_identity_prefers_the_board_and_hides_the_number(tmp_path: Path) -> None
     assert 3 == len(set(identities))
     assert "deadbeef" not in str(identities)
     assert boot_identity(tmp_path) == boot_identity(tmp_path) != ""
+
+
+class Wall:
+    """A machine's clocks: seconds that pass, a wall clock that is wrong until it is set."""
+
+    def __init__(self, utc: datetime.datetime) -> None:
+        self.utc = utc
+        self.seconds = 100.0
+        self.right = False
+        self.clocks = Clocks(lambda: self.utc, lambda: self.seconds, lambda: self.right)
+
+    def passes(self, seconds: float) -> None:
+        self.seconds += seconds
+        self.utc += timedelta(seconds=seconds)
+
+
+def test_crossings_of_one_picture_are_one_commit(path: Path) -> None:
+    """All of them are on the disk at once, or none is; the counts after each are told."""
+    with Ledger.open(path) as ledger:
+        ledger.record(crossing(), NOON)
+        log = path.with_name("ledger.db-wal")
+        single = log.stat().st_size
+        states = ledger.record_all([crossing(), crossing(Direction.OUT), crossing()], NOON)
+        three = log.stat().st_size - single
+        with pytest.raises(AttributeError):
+            ledger.record_all([crossing(), "no crossing"], NOON)  # type: ignore[list-item]
+        kept = ledger.state(NOON)
+
+    assert [(2, 0), (2, 1), (3, 1)] == [(each.in_total, each.out_total) for each in states]
+    assert states[-1] == kept
+    assert three < 2 * single  # pages are written once a commit
+
+
+@given(
+    st.lists(st.sampled_from([*Direction]) | st.integers(0, 9), max_size=12),
+)
+@settings(max_examples=20, deadline=None)
+def test_occupancy_is_what_was_set_and_who_came_and_went(steps: list[Direction | int]) -> None:
+    """Never below zero; totals know nothing of it; so it is after a restart."""
+    with tempfile.TemporaryDirectory() as folder:
+        path, people, net = Path(folder) / "l.db", 0, 0
+        for number, step in enumerate(steps):
+            with Ledger.open(path) as ledger:
+                if isinstance(step, Direction):
+                    change = 1 if step is Direction.IN else -1
+                    people, net = people + change, net + change
+                    told = ledger.record(crossing(step), NOON).occupancy
+                else:
+                    people = step
+                    done = ledger.obey(Command("set_occupancy", f"c{number}", step), NOON)
+                    told = ledger.state(NOON).occupancy
+                    assert done.ok
+                state = ledger.state(NOON)
+
+            assert max(0, people) == told == state.occupancy
+            assert net == state.in_total - state.out_total
+
+
+def test_a_night_empties_the_place_and_a_clock_that_jumps_does_not_stop_the_nights(
+    path: Path,
+) -> None:
+    """At the hour of the site, without a crossing too; totals go on, and today has its own hour."""
+    night = LocalDay.night_of(SiteConfig("Europe/Berlin", occupancy_reset=datetime.time(4)))
+    late = datetime.datetime(2026, 11, 21, 2, 59, tzinfo=UTC)  # 3:59 in Berlin
+    with Ledger.open(path, day=LocalDay.at(BERLIN), night=night) as ledger:
+        for _ in range(3):
+            ledger.record(crossing(), late)
+        before, after = ledger.state(late), ledger.state(late + timedelta(minutes=2))
+        morning = ledger.record(crossing(), late + timedelta(minutes=2))
+        ahead = ledger.record(crossing(), late + timedelta(days=1825))
+        back = ledger.record(crossing(), late + timedelta(minutes=3))
+        next_night = ledger.state(late + timedelta(days=1, minutes=1))
+    with Ledger.open(path, night=None) as ledger:
+        never = ledger.state(late + timedelta(days=9))
+
+    assert (3, 0, 1) == (before.occupancy, after.occupancy, morning.occupancy)
+    assert (4, 4) == (morning.in_total, morning.in_today)
+    assert (1, 2, 0) == (ahead.occupancy, back.occupancy, next_night.occupancy)
+    assert (2, 6) == (never.occupancy, never.in_total)
+
+
+def test_a_command_is_done_once(path: Path) -> None:
+    """A second one of the same id says what the first said and changes nothing; for years."""
+    later = NOON + timedelta(hours=1)
+    with Ledger.open(path) as ledger:
+        ledger.record(crossing(), NOON)
+        first = ledger.obey(Command("set_occupancy", "a", 7), NOON)
+        ledger.record(crossing(), NOON)
+    with Ledger.open(path) as ledger:
+        again = ledger.obey(Command("set_occupancy", "a", 7), later)
+        state = ledger.state(NOON)
+        ledger.obey(Command("reset_today", "b"), NOON)
+        today = ledger.state(NOON)
+        ledger.record(crossing(), NOON)
+        ledger.obey(Command("reset_occupancy", "c"), NOON)
+        last = ledger.state(NOON)
+
+    assert (True, None, NOON, False) == (first.ok, first.error, first.ts, first.repeated)
+    assert replace(first, repeated=True) == again
+    assert (8, 2) == (state.occupancy, state.in_today)
+    assert (8, 0, 2) == (today.occupancy, today.in_today, today.in_total)
+    assert (0, 1, 3) == (last.occupancy, last.in_today, last.in_total)
+
+
+@pytest.mark.parametrize(
+    "begun",
+    [datetime.datetime(1970, 1, 1, 0, 1, tzinfo=UTC), NOON - timedelta(hours=5)],
+    ids=["never set", "of when it was switched off"],
+)
+def test_times_are_filled_in_once_the_clock_is_synchronised(
+    path: Path, begun: datetime.datetime
+) -> None:
+    """By the seconds that passed since; in the order of seq, and for this boot alone."""
+    wall = Wall(begun)
+    with Ledger.open(path, boot="before", clocks=wall.clocks) as ledger:
+        ledger.record(crossing(), wall.utc)
+    with Ledger.open(path, boot="now", clocks=wall.clocks) as ledger:
+        ledger.record(crossing(utc=wall.utc - timedelta(seconds=2)), wall.utc)
+        wall.passes(30)
+        ledger.record(crossing(), wall.utc)
+        wall.passes(30)
+        wall.utc, wall.right = NOON, True
+        ledger.check()
+        wall.passes(5)
+        ledger.record(crossing(), wall.utc)
+        rows = ledger.pending(9)
+    times = [(row.ts - NOON).total_seconds() for row in rows[1:]]
+
+    assert [1, 2, 3, 4] == [row.seq for row in rows]
+    assert [-62, -30, 5] == times
+    assert ["backfilled", "backfilled", "ledger"] == [row.ts_source for row in rows[1:]]
+    assert [False, True, True, True] == [row.synced for row in rows]
+    assert begun == rows[0].ts
+
+
+def test_a_clock_that_nobody_synchronises_changes_no_time(path: Path) -> None:
+    """It may jump as it likes: what is written stays, and says that it is not sure."""
+    wall = Wall(NOON)
+    with Ledger.open(path, clocks=wall.clocks) as ledger:
+        ledger.record(crossing(), wall.utc)
+        wall.utc += timedelta(days=1825)
+        ledger.record(crossing(), wall.utc)
+        ledger.check()
+        rows = ledger.pending(9)
+
+    assert [(NOON, False), (NOON + timedelta(days=1825), False)] == [
+        (row.ts, row.synced) for row in rows
+    ]
+
+
+def _filled(path: Path, crossings: int, delivered: int) -> str:
+    """A ledger of so many crossings, every third one out; its epoch."""
+    with Ledger.open(path, lines=["L1"]) as ledger:
+        ways = (Direction.OUT if number % 3 == 2 else Direction.IN for number in range(crossings))
+        ledger.record_all([crossing(way) for way in ways], NOON)
+        epoch = ledger.state(NOON).epoch
+        ledger.acknowledge(epoch, delivered)
+    return epoch
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_flipped_bit_costs_a_total(tmp_path: Path, seed: int) -> None:
+    """Anywhere in the file: totals and counting go on, and no event is told other than it was."""
+    path, randomness = tmp_path / "ledger.db", random.Random(seed)
+    epoch = _filled(path, 300, 250)
+    with Ledger.open(path) as ledger:
+        whole = {row.seq: row for row in ledger.pending(999)}
+    content = path.read_bytes()
+    for number in range(25):
+        place = randomness.randrange(len(content) if number % 3 else 4096)
+        flipped = bytearray(content)
+        flipped[place] ^= 1 << randomness.randrange(8)
+        path.write_bytes(flipped)
+        with Ledger.open(path) as ledger:
+            state, rows = ledger.state(NOON), ledger.pending(999)
+            next_one = ledger.record(crossing(), NOON)
+        aside = list(tmp_path.glob("*.bad-*"))
+        for file in tmp_path.iterdir():
+            file.unlink()
+
+        assert (200, 100) == (state.in_total, state.out_total), place
+        assert 201 == next_one.in_total
+        assert all(whole.get(row.seq, row) == replace(row, id=row.id) for row in rows), place
+        assert bool(aside) == (epoch != next_one.epoch), place
+
+
+def test_damage_that_is_met_while_counting_is_mended_by_the_next_start(
+    path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What waits is not told wrongly; the service ends at its next look, and starts anew."""
+    epoch = _filled(path, 30, 10)
+    with Ledger.open(path) as ledger:
+        with contextlib.closing(sqlite3.connect(path)) as db, db:
+            db.execute("UPDATE crossings SET direction = 'out' WHERE id = 13")
+        with pytest.raises(LedgerError, match="event 13"):
+            ledger.pending(99)
+        with pytest.raises(LedgerError, match="start again"):
+            ledger.check()
+    with Ledger.open(path) as ledger:
+        state = ledger.record(crossing(), NOON)
+        rows = ledger.pending(99)
+
+    assert (1, 21, 10) == (state.seq, state.in_total, state.out_total)
+    assert epoch != state.epoch
+    assert [*range(11, 13), *range(14, 31)] == [row.seq for row in rows if row.epoch == epoch]
+    assert "totals go on from in 20, out 10" in caplog.text
+
+
+def test_a_damaged_row_of_totals_goes_on_from_the_last_sound_crossing(path: Path) -> None:
+    """It carries the totals with it; a checksum that is wrong is enough, whatever it says."""
+    _filled(path, 30, 30)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE ledger SET in_total = 999999")
+        db.execute("UPDATE crossings SET in_total = 888888 WHERE id = 30")
+    with Ledger.open(path) as ledger:
+        state = ledger.state(NOON)
+
+    assert (20, 9, 0) == (state.in_total, state.out_total, state.occupancy)
+
+
+def test_half_of_a_file_is_enough_for_its_totals(path: Path) -> None:
+    """Cut off in the middle, as by a card that lost its end."""
+    _filled(path, 2000, 2000)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with Ledger.open(path) as ledger:
+        state = ledger.state(NOON)
+
+    assert (1334, 666) == (state.in_total, state.out_total)

@@ -63,6 +63,7 @@ CROSSINGS = st.builds(
     out_total=COUNTS,
     track_s=SECONDS,
     confidence=st.integers(0, 1000).map(lambda thousandths: thousandths / 1000),
+    synced=st.booleans(),
     replayed=st.booleans(),
 )
 FIGURES = st.builds(
@@ -177,6 +178,7 @@ def test_the_crossing_is_as_documented() -> None:
         "out_total": 2,
         "track_s": 1.235,
         "confidence": 0.988,
+        "synced": False,
         "replayed": False,
     } == json.loads(message.to_json())
 
@@ -269,6 +271,7 @@ def test_the_state_is_as_documented() -> None:
         "in_today": 4,
         "out_today": 1,
         "occupancy": 3,
+        "occupancy_raw": 3,
         "lines": {"L1": {"in": 5, "out": 2}},
         "epoch": EPOCH,
         "seq": 7,

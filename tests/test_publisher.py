@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import json
 import os
 import signal
 import socket
@@ -19,8 +20,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from edge.access import Access
 from edge.config import MqttConfig
+from edge.contract.commands import Command, CommandError, CommandResult
 from edge.contract.messages import (
     Ack,
     BucketMessage,
@@ -30,7 +35,7 @@ from edge.contract.messages import (
     Topics,
 )
 from edge.contract.quality import Quality
-from edge.errors import CallError
+from edge.errors import BrokerError, CallError
 from edge.ledger import Ledger
 from edge.periods import quarter_of
 from edge.publisher import Publisher, Rhythm
@@ -105,6 +110,14 @@ def publishing(
         clock=lambda: NOON,
         rhythm=QUICK,
     )
+
+
+def ask(world: Listener, name: str, payload: str, retain: bool = False) -> CommandResult:
+    """Give a command and wait for its answer."""
+    before = len(world.payloads(f"cmd/{name}/result"))
+    world.say(Topics("door").command(name), payload, retain=retain)
+    wait_until(lambda: len(world.payloads(f"cmd/{name}/result")) > before, f"an answer to {name}")
+    return CommandResult.from_json(world.payloads(f"cmd/{name}/result")[-1])
 
 
 def count(ledger: Ledger, crossings: int) -> None:
@@ -186,6 +199,182 @@ def test_a_newcomer_is_told_the_counts_but_no_old_event(broker: Broker, ledger: 
     )
     assert "event" not in told
     assert 0 == ledger.backlog()
+
+
+def test_commands_are_done_once_and_answered(broker: Broker, ledger: Ledger) -> None:
+    """Occupancy is set, today begins anew; the state shows it; a second asking changes nothing."""
+    count(ledger, 4)
+    with Listener(broker.url) as world, publishing(broker, ledger):
+        wait_until(lambda: world.state() and world.state().seq == 4, "it is connected")
+        done = ask(world, "set_occupancy", Command("set_occupancy", "a1", 40).to_json())
+        wait_until(lambda: world.state().occupancy == 40, "the state shows it")
+        count(ledger, 1)
+        again = ask(world, "set_occupancy", Command("set_occupancy", "a1", 40).to_json())
+        today = ask(world, "reset_today", Command("reset_today", "a2").to_json())
+        wait_until(lambda: world.state().in_today == 0, "today begins anew")
+        told = world.state()
+
+    assert ("set_occupancy", "a1", True, None, False) == (
+        done.command,
+        done.id,
+        done.ok,
+        done.error,
+        done.repeated,
+    )
+    assert (True, True) == (again.ok, again.repeated)
+    assert (True, 41, 4, 1) == (today.ok, told.occupancy, told.in_total, told.out_total)
+
+
+GARBAGE = {
+    "no JSON": ("set_occupancy", b"{", "JSON"),
+    "a list": ("set_occupancy", b"[]", "object"),
+    "no UTF-8": ("set_occupancy", b'{"schema":1,"id":"\xff"}', "JSON"),
+    "another schema": ("set_occupancy", b'{"schema":2,"id":"g1","value":1}', "schema 1"),
+    "no id": ("set_occupancy", b'{"schema":1,"value":1}', "an id"),
+    "an id that is none": ("set_occupancy", b'{"schema":1,"id":"a b","value":1}', "an id"),
+    "no value": ("set_occupancy", b'{"schema":1,"id":"g2"}', "a value"),
+    "text": ("set_occupancy", b'{"schema":1,"id":"g3","value":"7"}', "a value"),
+    "a fraction": ("set_occupancy", b'{"schema":1,"id":"g4","value":1.5}', "a value"),
+    "less than none": ("set_occupancy", b'{"schema":1,"id":"g5","value":-1}', "a value"),
+    "beyond all": ("set_occupancy", b'{"schema":1,"id":"g6","value":%d}' % 10**30, "a value"),
+    "not a number": ("set_occupancy", b'{"schema":1,"id":"g7","value":NaN}', "finite"),
+    "one id twice": ("set_occupancy", b'{"schema":1,"id":"a","id":"b","value":1}', "twice"),
+    "depth": ("set_occupancy", b"[" * 4000, "JSON"),
+    "a megabyte": ("set_occupancy", b" " * 1_000_000, "larger"),
+    "a verb of later": ("pause", b'{"schema":1,"id":"g8"}', "unknown; known: set_occ"),
+}
+
+
+def test_garbage_is_answered_with_the_reason_and_changes_nothing(
+    broker: Broker, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line each in the log; the connection stays, and the right command is done after it."""
+    answers = {}
+    with Listener(broker.url) as world, publishing(broker, ledger) as publisher:
+        wait_until(world.state, "it is connected")
+        for what, (name, payload, _) in GARBAGE.items():
+            answers[what] = ask(world, name, payload)
+        world.say(Topics("door").command("Set Occupancy!"), b"{}")
+        world.say(Topics("door").command("reset_today"), b"")
+        last = ask(world, "set_occupancy", Command("set_occupancy", "z", 3).to_json())
+        alive, online = publisher.alive, world.payloads("availability")
+
+    for what, answer in answers.items():
+        assert not answer.ok, what
+        assert GARBAGE[what][2] in str(answer.error), what
+    assert len(answers) == caplog.text.count("command ")
+    assert "Set Occupancy!: is no command" in caplog.text
+    assert (True, 3, 0) == (last.ok, ledger.state(NOON).occupancy, ledger.state(NOON).seq)
+    assert (True, [b"online"]) == (alive, online)
+
+
+@given(
+    st.sampled_from(["set_occupancy", "reset_today", "x", "reset_occupancy"]),
+    st.binary(max_size=60)
+    | st.recursive(
+        st.none() | st.integers() | st.floats() | st.text(max_size=5),
+        lambda each: st.lists(each, max_size=3) | st.dictionaries(st.text(max_size=5), each),
+    ).map(lambda value: json.dumps(value).encode())
+    | st.fixed_dictionaries(
+        {"schema": st.just(1), "id": st.text(max_size=5), "value": st.integers() | st.text()}
+    ).map(lambda value: json.dumps(value).encode()),
+)
+@settings(max_examples=100, deadline=None)
+def test_whatever_a_command_holds_it_is_one_or_an_error(name: str, payload: bytes) -> None:
+    """Read as what it says, or refused in one line; never another exception."""
+    try:
+        command = Command.from_json(name, payload)
+    except CommandError as error:
+        assert "\n" not in str(error)
+        return
+
+    assert command == Command.from_json(name, command.to_json().encode())
+
+
+@pytest.mark.parametrize("protocol", ["5", "3.1.1"])
+def test_a_retained_command_is_never_obeyed(
+    mosquitto: Mosquitto, ledger: Ledger, protocol: str
+) -> None:
+    """Whether it was there before or comes now; at the next connection, too."""
+    count(ledger, 4)
+    old, new = (Command("set_occupancy", each, 50).to_json() for each in ("old", "new"))
+    topic = Topics("door").command("set_occupancy")
+    with Listener(mosquitto.url) as world:
+        world.say(topic, old, retain=True)
+        for _ in range(2):
+            with publishing(mosquitto, ledger, protocol=protocol) as publisher:
+                answers = len(world.payloads("cmd/set_occupancy/result"))
+                wait_until(
+                    lambda: len(world.payloads("cmd/set_occupancy/result")) > answers,  # noqa: B023
+                    "the refusal",
+                )
+                if protocol == "5":
+                    ask(world, "set_occupancy", new, retain=True)
+                publisher.drain(5)
+        refused = [
+            CommandResult.from_json(each) for each in world.payloads("cmd/set_occupancy/result")
+        ]
+
+    assert all(not each.ok and "retain flag" in str(each.error) for each in refused)
+    assert 2 == ledger.state(NOON).occupancy
+
+
+def test_a_flood_of_commands_does_not_hold_up_the_counts(
+    mosquitto: Mosquitto, ledger: Ledger
+) -> None:
+    """Thousands of them, none of them one: crossings are delivered meanwhile."""
+    with Listener(mosquitto.url) as world, publishing(mosquitto, ledger) as publisher:
+        wait_until(world.state, "it is connected")
+        for _ in range(5000):
+            world.say(Topics("door").command("set_occupancy"), "{}")
+        count(ledger, 3)
+        publisher.wake()
+        wait_until(lambda: ledger.backlog() == 0, "the crossings are delivered")
+        wait_until(lambda: len(world.seqs()) == 3, "and heard")
+        alive, online = publisher.alive, world.payloads("availability")
+
+    assert (True, [b"online"]) == (alive, online)
+
+
+def test_home_assistant_is_told_at_once_and_when_it_starts(broker: Broker, ledger: Ledger) -> None:
+    """Retained, and again on its birth message; not where discovery is off."""
+    with Listener(broker.url, "#") as world, publishing(broker, ledger) as publisher:
+        wait_until(lambda: announcements(world), "the announcement")
+        world.say("homeassistant/status", "offline")
+        world.say("homeassistant/status", "online")
+        wait_until(lambda: len(announcements(world)) == 2, "it is told again")
+        publisher.drain(5)
+    with Listener(broker.url, "homeassistant/#") as newcomer:
+        wait_until(lambda: newcomer.heard, "it is retained")
+    with (
+        Listener(broker.url, "headcount/#") as world,
+        publishing(broker, ledger, discovery=False),
+        Listener(broker.url, "homeassistant/device/+/config") as other,
+    ):
+        wait_until(world.health, "it is connected")
+        world.say("homeassistant/status", "online")
+        count(ledger, 1)
+        wait_until(lambda: ledger.backlog() == 0, "it goes on")
+
+    assert 1 == len(set(announcements(newcomer)))
+    assert {True} == {retained for _, _, retained in other.heard}
+
+
+def announcements(world: Listener) -> list[bytes]:
+    return [p for t, p, _ in list(world.heard) if t == "homeassistant/device/door/config"]
+
+
+def test_a_broker_that_lets_nobody_announce_gets_the_counts_all_the_same(
+    tmp_path: Path, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An access list with the device's own topics alone: one line says what is missing."""
+    (tmp_path / "acl").write_text("topic readwrite headcount/door/#\n")
+    (tmp_path / "acl").chmod(0o600)
+    count(ledger, 1)
+    rules = ["allow_anonymous true", "user root", f"acl_file {tmp_path / 'acl'}"]
+    with Mosquitto(tmp_path, rules) as broker, publishing(broker, ledger):
+        wait_until(lambda: "mqtt.discovery = false" in caplog.text, "the refusal is told")
+        wait_until(lambda: ledger.backlog() == 0, "the crossing is delivered")
 
 
 def test_a_camera_that_is_silent_shows(broker: Broker, ledger: Ledger) -> None:
@@ -440,6 +629,74 @@ def test_tls_needs_the_right_authority(
             wait_until(lambda: "see mqtt.ca" in caplog.text, "a file without certificates is told")
 
     assert (1, 0) == (kept, left)
+
+
+@pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")
+def test_a_device_enters_with_its_own_certificate(
+    tmp_path: Path, ledger: Ledger, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Where the broker asks for one; without it nobody enters, and a wrong file is told."""
+    _write_certificates(tmp_path)
+    rules = [
+        "allow_anonymous true",
+        "user root",
+        "require_certificate true",
+        f"cafile {tmp_path / 'ca.pem'}",
+        f"certfile {tmp_path / 'server.pem'}",
+        f"keyfile {tmp_path / 'server.key'}",
+    ]
+    ca, own, key = (tmp_path / name for name in ("ca.pem", "server.pem", "server.key"))
+    count(ledger, 1)
+    with Mosquitto(tmp_path, rules, "mqtts") as broker:
+        with publishing(broker, ledger, ca=ca):
+            wait_until(lambda: "counting goes on" in caplog.text, "the refusal is told")
+        kept = ledger.backlog()
+        with publishing(broker, ledger, ca=ca, certificate=key):
+            wait_until(lambda: "see mqtt.certificate" in caplog.text, "no certificate is told")
+        with publishing(broker, ledger, ca=ca, certificate=own, key=key) as publisher:
+            publisher.drain(5)
+
+    assert (1, 0) == (kept, ledger.backlog())
+
+
+@pytest.mark.parametrize(
+    ("url", "plain_text", "allowed"),
+    [
+        ("mqtt://localhost", False, True),
+        ("mqtt://127.0.0.1:1884", False, True),
+        ("mqtt://[::1]", False, True),
+        ("mqtt://hub.local", False, False),
+        ("mqtt://192.0.2.7", False, False),
+        ("mqtt://localhost.example", False, False),
+        ("mqtt://192.0.2.7", True, True),
+        ("mqtts://hub.local", False, True),
+    ],
+)
+def test_plain_text_goes_to_another_machine_only_where_that_is_asked_for(
+    url: str, plain_text: bool, allowed: bool
+) -> None:
+    """By `plain_text = true`; nobody's name server decides which machine this is."""
+    settings = MqttConfig(url=url, plain_text=plain_text)
+    if allowed:
+        assert url in f"{Access.of_config(settings, {})} {url}"
+        return
+    with pytest.raises(BrokerError, match=r"^[^\n]*plain_text = true[^\n]*$"):
+        Access.of_config(settings, {})
+
+
+def test_the_password_is_systemds_where_no_file_is_named(tmp_path: Path) -> None:
+    """With a user, and only then; a file that is named comes first."""
+    (tmp_path / "mqtt-password").write_text("of systemd\n")
+    (tmp_path / "file").write_text("of the file\n")
+    systemd = {"CREDENTIALS_DIRECTORY": str(tmp_path)}
+    near = MqttConfig(url="mqtt://localhost", user="door")
+    named = replace(near, password_file=tmp_path / "file")
+
+    assert "of systemd" == Access.of_config(near, systemd).password
+    assert "of the file" == Access.of_config(named, systemd).password
+    assert "" == Access.of_config(replace(near, user=""), systemd).password
+    assert "" == Access.of_config(near, {}).password
+    assert "systemd" not in repr(Access.of_config(near, systemd))
 
 
 @pytest.mark.filterwarnings("ignore:.*ssl.SSLSocket:pytest.PytestUnraisableExceptionWarning")

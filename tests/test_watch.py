@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import io
 import json
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +18,7 @@ from edge.contract.messages import (
     BucketMessage,
     CrossingMessage,
     GapMessage,
+    HealthSnapshot,
     LineCount,
     StateMessage,
     Topics,
@@ -29,6 +32,9 @@ from tests.brokers import Broker, free_port, make_broker, wait_until
 NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
 EPOCH = "0123456789abcdef" * 2
 DOOR, YARD = Topics("door"), Topics("yard")
+HEALTH = HealthSnapshot(
+    14.93, 20.0, "CPU", 0.1, 0, None, None, 50.0, 1000.0, 0, {"headcount": "0"}, "heads 1.0.0"
+)
 
 
 @pytest.fixture(params=["mosquitto", "embedded"])
@@ -110,9 +116,80 @@ def test_what_speaks_against_the_counts_is_said(
 def test_once_of_a_silent_broker_is_empty(broker: Broker) -> None:
     """Nothing retained, nothing told, no error."""
     out = io.StringIO()
+    watch(broker.url, True, False, out)
+    empty = out.getvalue()
     watch(broker.url, True, True, out)
 
-    assert "" == out.getvalue()
+    assert "" == empty
+    assert {"schema": 1, "devices": {}} == json.loads(out.getvalue())
+
+
+def test_once_as_json_is_one_object_of_all_devices(broker: Broker) -> None:
+    """What each said last: counts, health, availability; what cannot be read is said."""
+    say(
+        broker.url,
+        (DOOR.availability, "online", True),
+        (DOOR.state, state(6), True),
+        (DOOR.state, state(7), True),
+        (DOOR.health, HEALTH.to_json(), True),
+        (YARD.state, "{", True),
+    )
+    out = io.StringIO()
+    watch(broker.url, True, True, out)
+    (line,) = out.getvalue().splitlines()
+    devices = json.loads(line)["devices"]
+
+    assert ["door", "yard"] == [*devices]
+    assert "online" == devices["door"]["availability"]
+    assert json.loads(state(7)) == devices["door"]["state"]
+    assert json.loads(HEALTH.to_json()) == devices["door"]["health"]
+    assert (None, None) == (devices["door"]["error"], devices["yard"]["state"])
+    assert "cannot be read" in devices["yard"]["error"]
+
+
+def test_a_terminal_shows_a_table_that_follows(
+    broker: Broker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A line a device, with what is wrong there; escapes of strangers do not reach the terminal."""
+    pytest.importorskip("rich")
+    monkeypatch.setenv("COLUMNS", "160")
+    monkeypatch.setenv("TERM", "xterm")
+    say(
+        broker.url,
+        (DOOR.availability, "online", True),
+        (DOOR.state, state(7), True),
+        (DOOR.health, HEALTH.to_json(), True),
+        (YARD.state, state(3, counting=False), True),
+        (YARD.availability, "\x1b[2Jgone", True),
+    )
+    screen, keyboard = os.openpty()
+    shown, stop = bytearray(), threading.Event()
+
+    def look() -> None:
+        with contextlib.suppress(OSError):  # the other end is closed
+            while part := os.read(screen, 65536):
+                shown.extend(part)
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    with open(keyboard, "w", encoding="utf-8") as terminal:  # noqa: PTH123 - a descriptor
+        watching = threading.Thread(
+            target=watch, args=(broker.url, False, False, terminal), kwargs={"stop": stop}
+        )
+        watching.start()
+        wait_until(lambda: b"not counting" in shown, "the table")
+        say(broker.url, (DOOR.state, state(1234), True), (DOOR.event, crossing(1234), False))
+        wait_until(lambda: b"1234" in shown and b"in entrance" in shown, "it follows")
+        stop.set()
+        watching.join(5)
+    looking.join(5)
+    os.close(screen)
+    text = shown.decode()
+
+    assert "inside" in text
+    assert "14.9/s" in text
+    assert "?[2Jgone" in text
+    assert "\x1b[2Jgone" not in text
 
 
 def test_live_lines_follow_and_survive_the_broker(broker: Broker) -> None:

@@ -6,6 +6,7 @@
     headcount/<device>/health         retained              HealthSnapshot
     headcount/ack/<store>/<device>    retained              Ack
 
+What a device can be told is in `edge.contract.commands`.
 Readers ignore keys that they do not know, so that a later version may add some; another schema
 is refused. What is sent when belongs to the publisher.
 """
@@ -30,6 +31,7 @@ OFFLINE = "offline"
 FALLBACK = "fallback"
 FULL = "full"
 UNSET = "unset"
+ALL_HEALTH = f"{BASE}/+/health"
 ALL_DEVICES = (f"{BASE}/+/availability", f"{BASE}/+/state", f"{BASE}/+/event")
 
 T = TypeVar("T")
@@ -95,6 +97,19 @@ class Topics:
         """Retained health."""
         return f"{BASE}/{self.device}/health"
 
+    @property
+    def commands(self) -> str:
+        """Matches all commands and none of their results."""
+        return f"{BASE}/{self.device}/cmd/+"
+
+    def command(self, name: str) -> str:
+        """Where a command is given; never retained."""
+        return f"{BASE}/{self.device}/cmd/{name}"
+
+    def result(self, name: str) -> str:
+        """Where a command is answered."""
+        return f"{BASE}/{self.device}/cmd/{name}/result"
+
     def ack(self, store: str) -> str:
         """Where `store` says how far it has stored this device's crossings."""
         _check_name("store", store)
@@ -122,6 +137,9 @@ class LineCount:
 @dataclass(frozen=True, slots=True)
 class StateMessage:
     """The counts at `ts`. Totals never fall within an epoch; `seq` is the last event's.
+
+    `occupancy` is how many are inside: what was set or reset last, and who came and went since,
+    never below 0. Beside it travels `occupancy_raw`, in - out of all time, which nothing resets.
 
     `quality` says how far the counts can be trusted: `counting` is whether pictures come in,
     `detector` is `ok`, or `fallback` while another device stands in for the stick; `disk` is `ok`,
@@ -153,6 +171,7 @@ class StateMessage:
             in_today=self.in_today,
             out_today=self.out_today,
             occupancy=self.occupancy,
+            occupancy_raw=self.in_total - self.out_total,
             lines=lines,
             epoch=self.epoch,
             seq=self.seq,
@@ -193,7 +212,8 @@ class _Event:
     """What all events have in common.
 
     `ts_source` says whose wall clock `ts` is: `frame` the picture's, `ledger` that of the moment
-    of writing, `unset` one that nobody had set, so that `ts` says nothing. The order is that of
+    of writing, `unset` one that nobody had set, so that `ts` says nothing, `backfilled` one that
+    was set right later, by which `ts` was reckoned again before it was sent. The order is that of
     `seq`, never of `ts`. `replayed` marks a late or repeated sending; (device, epoch, seq) tells
     repeats apart.
     """
@@ -257,7 +277,11 @@ class _Event:
 
 @dataclass(frozen=True, slots=True)
 class CrossingMessage(_Event):
-    """One person passed one line; the totals include this crossing."""
+    """One person passed one line; the totals include this crossing.
+
+    `synced` is whether the clock was synchronised with the network's when `ts` was taken or
+    reckoned.
+    """
 
     TYPE: ClassVar[str] = "crossing"
 
@@ -267,6 +291,7 @@ class CrossingMessage(_Event):
     out_total: int
     track_s: float
     confidence: float  # 0..1
+    synced: bool = field(default=False, kw_only=True)
 
     def _content(self) -> dict[str, object]:
         return {
@@ -276,6 +301,7 @@ class CrossingMessage(_Event):
             "out_total": self.out_total,
             "track_s": round(self.track_s, 3),
             "confidence": round(self.confidence, 3),
+            "synced": self.synced,
         }
 
     @classmethod
@@ -289,6 +315,7 @@ class CrossingMessage(_Event):
             "out_total": _count(data["out_total"]),
             "track_s": float(data["track_s"]),
             "confidence": float(data["confidence"]),
+            "synced": bool(data.get("synced", False)),
         }
 
 

@@ -11,12 +11,14 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from edge import __version__
 from edge.access import Access, can_all_read
 from edge.config import MqttConfig
 from edge.contract.messages import OFFLINE, HealthSnapshot, Topics
 from edge.errors import HeadcountError
 from edge.ledger import Ledger
 from edge.mqtt import Connection, Will
+from edge.publisher.discovery import announcement
 from edge.publisher.session import Rhythm, Session
 
 _PAUSE_S = 0.1
@@ -38,6 +40,7 @@ class Publisher:
         quality: Callable[[], Mapping[str, Any]] = dict,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         rhythm: Rhythm | None = None,
+        name: str = "",
     ) -> None:
         """Check the names; nothing is sent yet.
 
@@ -49,6 +52,7 @@ class Publisher:
             quality: gives what the state tells of the quality of the counts now.
             clock: gives the wall clock, with a time zone.
             rhythm: how long to wait for what.
+            name: the device's, for people; its id without it.
 
         Raises:
             CallError: the address or the id is wrong.
@@ -59,6 +63,9 @@ class Publisher:
         Access.of_url(config.url)
         self._stores = config.stores
         self._topics = Topics(device)
+        self._announcement = (
+            announcement(self._topics, name, __version__) if config.discovery else None
+        )
         self._ledger = ledger
         self._status = status
         self._quality = quality
@@ -186,6 +193,7 @@ class Publisher:
             news=self._news,
             clock=self._clock,
             rhythm=self._rhythm,
+            announcement=self._announcement,
         )
         session.greet()
         while True:

@@ -37,6 +37,8 @@ from edge.contract.quality import OK
 from edge.errors import BrokerError, DataError
 from edge.ledger import BucketRow, EventRow, GapRow, Ledger, OutboxRow
 from edge.mqtt import Connection, Delivered, Event, Lost, Message, Subscribed
+from edge.publisher import discovery
+from edge.publisher.commands import Commands
 from edge.types import CountState
 
 WINDOW = 100  # events sent and not yet acknowledged
@@ -47,6 +49,9 @@ Quality = Mapping[str, Any]
 _POLL_S = 0.25  # without being woken
 _GOODBYE_S = 1.0
 _NO_ROW = 0
+_SPARE = -1  # a message without which all else goes on
+_MOST_IN_FLIGHT = 2 * WINDOW  # messages of all kinds, whatever more the broker would take
+_AT_ONCE = 200  # messages taken in before what is due is sent
 
 _KINDS: dict[type[EventRow], type[EventMessage]] = {
     OutboxRow: CrossingMessage,
@@ -83,6 +88,7 @@ class Session:
         news: threading.Event,
         clock: Callable[[], datetime],
         rhythm: Rhythm,
+        announcement: str | None = None,
     ) -> None:
         self._connection = connection
         self._topics = topics
@@ -92,6 +98,10 @@ class Session:
         self._measure = quality
         self._words: dict[str, dict[str, int]] = {topics.ack(name): {} for name in stores}
         self._ready = not stores
+        self._commands = Commands(topics, ledger, clock)
+        self._announcement = announcement  # for Home Assistant; None: none
+        self._announced = announcement is None
+        self._asked: dict[int, str] = {}  # mid -> what else was asked for
         self._in_flight: dict[int, int] = {}  # mid -> id of the row, or _NO_ROW
         self._sent: deque[EventRow] = deque()
         self._cursor = 0  # id of the row sent last
@@ -109,6 +119,12 @@ class Session:
         self._publish(self._topics.availability, ONLINE, retain=True)
         if self._words:
             self._connection.subscribe(*self._words)
+        self._ask(self._topics.commands)
+        if self._announcement is not None:
+            self._ask(discovery.BIRTH)
+
+    def _ask(self, topic: str) -> None:
+        self._asked[self._connection.subscribe(topic)] = topic
 
     def step(self) -> None:
         """Take in what arrived, free what is delivered, send what is due; waits a moment.
@@ -120,6 +136,7 @@ class Session:
         self._take_in(_POLL_S)
         self._free()
         self._go_back_on_silence()
+        self._announce()
         self._send_retained()
         self._send_events()
 
@@ -135,31 +152,72 @@ class Session:
             self._take_in(_POLL_S)
 
     def _take_in(self, timeout_s: float) -> None:
-        event = self._connection.next(timeout_s)
-        while event is not None:
+        for number in range(_AT_ONCE):
+            event = self._connection.next(0 if number else timeout_s)
+            if event is None:
+                return
             self._handle(event)
-            event = self._connection.next(0)
 
     def _handle(self, event: Event) -> None:
         match event:
             case Delivered(mid, refusal):
+                row = self._in_flight.pop(mid, _NO_ROW)
                 if refusal is not None:
-                    raise BrokerError(
-                        f"the broker refuses what {self._topics.device} sends: {refusal}; "
-                        f"let it write headcount/{self._topics.device}/#"
-                    )
-                self._in_flight.pop(mid, None)
-            case Message(topic, payload):
+                    self._refused(row, refusal)
+            case Message() if self._commands.concern(event):
+                self._obey(event)
+            case Message(discovery.BIRTH, payload):
+                self._announced = self._announced and payload != discovery.BORN
+            case Message(topic, payload) if topic in self._words:
                 self._listen(topic, payload)
-            case Subscribed(refusal):
-                if refusal is not None:
-                    raise BrokerError(
-                        f"the broker refuses to tell {self._topics.device} of its stores: "
-                        f"{refusal}; let it read {', '.join(self._words)}"
-                    )
-                self._ready = True
+            case Message(topic, _):
+                _log.debug("%s: was not asked for", topic)
+            case Subscribed(mid, None):
+                self._ready = self._ready or mid not in self._asked
+            case Subscribed(mid, refusal) if mid in self._asked:
+                _log.warning(
+                    "the broker lets %s not read %s: %s; counts are delivered all the same",
+                    self._topics.device,
+                    self._asked[mid],
+                    refusal,
+                )
+            case Subscribed(_, refusal):
+                raise BrokerError(
+                    f"the broker refuses to tell {self._topics.device} of its stores: "
+                    f"{refusal}; let it read {', '.join(self._words)}"
+                )
             case Lost(reason):
                 raise BrokerError(f"the connection to the broker is lost: {reason}")
+
+    def _refused(self, row: int, refusal: str) -> None:
+        device = self._topics.device
+        if row != _SPARE:
+            raise BrokerError(
+                f"the broker refuses what {device} sends: {refusal}; "
+                f"let it write headcount/{device}/#"
+            )
+        _log.warning(
+            "the broker refuses the announcement for Home Assistant: %s; let %s write %s, or set "
+            "mqtt.discovery = false",
+            refusal,
+            device,
+            discovery.topic(device),
+        )
+
+    def _obey(self, message: Message) -> None:
+        if len(self._in_flight) >= WINDOW:  # the rest of the room is that of the counts
+            _log.warning("%s: ignored, too many come for all to be answered", message.topic)
+            return
+        answer = self._commands.answer(message)
+        if answer is not None:
+            self._publish(*answer)
+
+    def _announce(self) -> None:
+        """Tell Home Assistant of this device, once a connection and whenever it has started."""
+        if self._announcement is not None and not self._announced and self._room():
+            self._announced = True
+            where = discovery.topic(self._topics.device)
+            self._publish(where, self._announcement, retain=True, row=_SPARE)
 
     def _listen(self, topic: str, payload: bytes) -> None:
         """Believe a store's word, if it is one that it can give."""
@@ -168,7 +226,7 @@ class Session:
         except DataError as error:
             _log.warning("%s: %s; ignored, see what its store is", topic, error)
             return
-        if topic not in self._words or ack.seq > self._sent_up_to.get(ack.epoch, 0):
+        if ack.seq > self._sent_up_to.get(ack.epoch, 0):
             _log.warning(
                 "%s: ignored: event %d of epoch %s was never sent; has another device this id?",
                 topic,
@@ -248,7 +306,7 @@ class Session:
             self._sent_up_to[row.epoch] = max(row.seq, self._sent_up_to.get(row.epoch, 0))
 
     def _room(self) -> int:
-        return self._connection.window - len(self._in_flight)
+        return min(self._connection.window, _MOST_IN_FLIGHT) - len(self._in_flight)
 
     def _publish(
         self, topic: str, payload: str, *, retain: bool = False, row: int = _NO_ROW

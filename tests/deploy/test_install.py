@@ -559,6 +559,7 @@ def test_a_terminal_is_asked(bare: Bare, wheels: dict[str, Path]) -> None:
     assert "hidden" not in shown
     assert ("front", "scene:1") == (config.device.id, config.source.uri)
     assert ((0.5, 0.1), "me") == (config.lines[0].in_side, config.mqtt.user)
+    assert config.mqtt.plain_text  # asked for by its mqtt:// to another machine
     assert "hidden\n" == bare.path("/etc/headcount/mqtt-password").read_text()
 
 

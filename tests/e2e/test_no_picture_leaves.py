@@ -17,8 +17,10 @@ from pathlib import Path
 
 import pytest
 
+from edge import __version__
 from edge.contract.messages import EventMessage, HealthSnapshot, StateMessage, Topics, read_event
 from edge.errors import DataError
+from edge.publisher.discovery import announcement, topic
 from tests.brokers import Mosquitto, wait_until
 from tests.doors import Door
 from tests.networks import DOOR, FAR, NameServer, Networks, Traffic, Wiretap, two_networks
@@ -27,7 +29,7 @@ PORT = 1883
 TO_BROKER = f"TCP {FAR}:{PORT}"
 # What the kernel says of itself on any cable.
 OF_THE_CABLE = {"ARP", "IPv6 discovery"}
-LARGEST = 4096  # bytes of one MQTT packet
+LARGEST = 4096  # bytes of one MQTT packet but the announcement for Home Assistant
 PICTURES = (b"\xff\xd8\xff", b"\x89PNG", b"RIFF", b"ftyp")  # JPEG, PNG, WebP and AVI, MP4
 CONNECT, PUBLISH, SUBSCRIBE = 1, 3, 8
 KINDS = {CONNECT, PUBLISH, SUBSCRIBE, 4, 12, 14}  # ..., PUBACK, PINGREQ, DISCONNECT
@@ -72,9 +74,16 @@ def at_home(folder: Path) -> dict[str, str]:
     return {"HOME": str(folder), "CI": "", "TF_BUILD": "", "JENKINS_URL": ""}
 
 
+def mqtt(host: str) -> str:
+    """A section that allows the plain text that is listened in to."""
+    return f'[mqtt]\nurl = "mqtt://{host}:{PORT}"\nplain_text = true\n'
+
+
 def run(networks: Networks, door: Door, host: str, seconds: int) -> tuple[int, str]:
     """Count a simulated door for so long, with all else as it is by default."""
-    door.configure(f'uri = "scene:106:{seconds}"', f'[mqtt]\nurl = "mqtt://{host}:{PORT}"\n')
+    door.configure(
+        f'uri = "scene:106:{seconds}"', f'[mqtt]\nurl = "mqtt://{host}:{PORT}"\nplain_text = true\n'
+    )
     running = door.start(within=networks.inside(networks.door), environment=at_home(door.folder))
     return running.ends(), running.log
 
@@ -127,7 +136,7 @@ def strange(traffic: Traffic, topics: Topics, allowed: frozenset[str] = frozense
     for stream in traffic.streams.values():
         found += [f"a picture ({magic!r})" for magic in PICTURES if magic in stream]
         for packet in packets(stream):
-            if packet.size > LARGEST:
+            if packet.size > LARGEST and packet.topic != topic(topics.device):
                 found.append(f"{packet.size} bytes at once")
             if packet.kind not in KINDS:
                 found.append(f"packet of kind {packet.kind}")
@@ -137,9 +146,11 @@ def strange(traffic: Traffic, topics: Topics, allowed: frozenset[str] = frozense
 
 
 def _is_documented(packet: Packet, topics: Topics) -> bool:
-    """Whether a message is one of the four, and its payload what belongs there and no more."""
+    """Whether a message is one of the five, and its payload what belongs there and no more."""
     if packet.topic == topics.availability:
         return packet.payload in (b"online", b"offline")
+    if packet.topic == topic(topics.device):
+        return packet.payload.decode() == announcement(topics, "", __version__)
     forms: dict[str, Callable[[bytes], StateMessage | EventMessage | HealthSnapshot]] = {
         topics.state: StateMessage.from_json,
         topics.event: read_event,
@@ -164,7 +175,8 @@ def test_a_run_sends_counts_and_nothing_else(
 
     assert 0 == code, log
     assert [] == strange(traffic, topics)
-    assert {topics.availability, topics.state, topics.event, topics.health} == set(told)
+    documented = {topics.availability, topics.state, topics.event, topics.health, topic("door")}
+    assert documented == set(told)
     assert log.count(" over L1: ") == told.count(topics.event) >= 1
     assert sum(packet.size for packet in sent) < 64_000
 
@@ -173,7 +185,7 @@ def test_a_look_by_the_doctor_sends_nothing_else(
     networks: Networks, door: Door, tmp_path: Path
 ) -> None:
     """It connects to the broker and says nothing there."""
-    door.configure('uri = "scene:106"', f'[mqtt]\nurl = "mqtt://{FAR}:{PORT}"\n')
+    door.configure('uri = "scene:106"', mqtt(FAR))
     command = [sys.executable, "-m", "edge.cli", "doctor", "-c", door.config]
     with broker(networks, tmp_path), Wiretap(networks) as wiretap:
         done = subprocess.run(
