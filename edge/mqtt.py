@@ -12,9 +12,11 @@ import queue
 import socket
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -30,6 +32,7 @@ _REACH_S = 5.0  # for TCP and TLS
 _ANSWER_S = 4.0  # for CONNACK, which some brokers never send when a version is new to them
 _GOODBYE_S = 1.0
 _NO_LIMIT = 65535  # messages in flight, where the broker names no limit
+_SPARE = 10  # times what may wait; more is dropped unacknowledged, and comes again or is of QoS 0
 _WRONG_VERSION = 0x84
 _ENTRY_DENIED = (0x86, 0x87)  # bad user name or password, not authorised
 _ENDS = {
@@ -47,6 +50,22 @@ class Will:
 
 
 @dataclass(frozen=True, slots=True)
+class Intake:
+    """Have the holder acknowledge each message by hand, once it has done with it.
+
+    Args:
+        at_once: messages that wait for that, at most, where the broker speaks MQTT 5.
+        most_bytes: of a message; MQTT 5 brokers leave out larger ones.
+        kept_s: how long the broker keeps what comes while this client is away; 0: not at all.
+            With MQTT 3.1.1, which has no such time, as long as the broker likes.
+    """
+
+    at_once: int
+    most_bytes: int
+    kept_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """The broker has taken message `mid`; `refusal` says why it has not."""
 
@@ -56,11 +75,15 @@ class Delivered:
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """Something arrived; `retained`: it was said before this client asked."""
+    """Something arrived; `retained`: it was said before this client asked.
+
+    `mid` is what `Connection.acknowledge` needs; 0: it wants no acknowledgement.
+    """
 
     topic: str
     payload: bytes
     retained: bool
+    mid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,9 +126,17 @@ class Connection:
 
     @classmethod
     def open(
-        cls, access: Access, client_id: str, *, keepalive_s: int = 10, will: Will | None = None
+        cls,
+        access: Access,
+        client_id: str,
+        *,
+        keepalive_s: int = 10,
+        will: Will | None = None,
+        intake: Intake | None = None,
     ) -> Connection:
         """Connect, with MQTT 5 where the broker knows it.
+
+        Without `intake` messages are acknowledged as they arrive, and none is kept for later.
 
         Raises:
             BrokerError: the broker cannot be reached, does not answer or refuses.
@@ -113,7 +144,7 @@ class Connection:
         versions = _VERSIONS[access.protocol]
         for version in versions:
             try:
-                return cls._open(access, client_id, version, keepalive_s, will)
+                return cls._open(access, client_id, version, keepalive_s, will, intake)
             except _VersionError as error:
                 if version is versions[-1]:
                     raise BrokerError(
@@ -129,13 +160,16 @@ class Connection:
         version: MQTTProtocolVersion,
         keepalive_s: int,
         will: Will | None,
+        intake: Intake | None,
     ) -> Connection:
         inbox: _Inbox = queue.SimpleQueue()
-        client = _prepared(access, client_id, version, inbox)
+        client = _prepared(access, client_id, version, inbox, intake)
         if will:
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         try:
-            client.connect(access.host, access.port, keepalive=keepalive_s)
+            client.connect(
+                access.host, access.port, keepalive=keepalive_s, **_resuming(version, intake)
+            )
         except (OSError, ValueError) as error:
             raise _unreachable(access, error) from error
         client.loop_start()
@@ -154,6 +188,11 @@ class Connection:
     def subscribe(self, *topics: str) -> None:
         """Ask for topics with QoS 1; `Subscribed` follows, or `Lost`."""
         self._client.subscribe([(topic, 1) for topic in topics])
+
+    def acknowledge(self, message: Message) -> None:
+        """Tell the broker that a message is done with; for connections with an `Intake`."""
+        if message.mid:
+            self._client.ack(message.mid, 1)
 
     def next(self, timeout_s: float) -> Event | None:
         """What happened next; None when nothing did in time."""
@@ -189,6 +228,7 @@ class _Client(Client):
 
     inbox: _Inbox
     ended: threading.Event
+    most: float  # messages in the inbox
 
     def loop_forever(
         self, timeout: float = 1.0, retry_first_connection: bool = False
@@ -222,16 +262,24 @@ class _Client(Client):
 
 
 def _prepared(
-    access: Access, client_id: str, version: MQTTProtocolVersion, inbox: _Inbox
+    access: Access,
+    client_id: str,
+    version: MQTTProtocolVersion,
+    inbox: _Inbox,
+    intake: Intake | None,
 ) -> _Client:
+    keeps = intake is not None and intake.kept_s > 0
     client = _Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
+        clean_session=None if version is MQTTProtocolVersion.MQTTv5 else not keeps,
         userdata=inbox,
         protocol=version,
         reconnect_on_failure=False,
+        manual_ack=intake is not None,
     )
     client.inbox, client.ended = inbox, threading.Event()
+    client.most = _SPARE * intake.at_once if intake else float("inf")
     client.connect_timeout = _REACH_S
     client.max_inflight_messages_set(_NO_LIMIT)  # the holder keeps within `window`
     # Functions, not methods: a cycle would leave the sockets to the garbage collector.
@@ -244,6 +292,17 @@ def _prepared(
     if access.tls:
         _set_tls(client, access)
     return client
+
+
+def _resuming(version: MQTTProtocolVersion, intake: Intake | None) -> dict[str, Any]:
+    """What MQTT 5 says of an intake when it connects."""
+    if intake is None or version is not MQTTProtocolVersion.MQTTv5:
+        return {}
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.ReceiveMaximum = intake.at_once
+    properties.MaximumPacketSize = intake.most_bytes
+    properties.SessionExpiryInterval = intake.kept_s
+    return {"clean_start": not intake.kept_s, "properties": properties}
 
 
 def _set_tls(client: Client, access: Access) -> None:
@@ -304,5 +363,9 @@ def _on_subscribe(
     inbox.put(Subscribed(refused[0] if refused else None))
 
 
-def _on_message(_client: Client, inbox: _Inbox, message: MQTTMessage) -> None:
-    inbox.put(Message(message.topic, bytes(message.payload), message.retain))
+def _on_message(client: Client, inbox: _Inbox, message: MQTTMessage) -> None:
+    assert isinstance(client, _Client)
+    if inbox.qsize() >= client.most:  # from a broker that waits for no acknowledgement
+        return
+    mid = message.mid if message.qos else 0
+    inbox.put(Message(message.topic, bytes(message.payload), message.retain, mid))
