@@ -12,7 +12,7 @@ import logging
 import signal
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
@@ -228,11 +228,22 @@ def _collect(options: argparse.Namespace) -> int:
         ca=options.ca, password_file=options.password_file
     )
     order = collector.Order(access, options.store, options.name, options.metrics)
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
-    collector.collect(order, stop)
+    with _told_to_stop() as stop:
+        collector.collect(order, stop)
     return 0
+
+
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Within the block SIGTERM and SIGINT set the event, and do nothing else."""
+    stop = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
 
 
 def _add_export(verbs: Verbs) -> None:

@@ -13,6 +13,7 @@ from edge.collector.metrics import CONTENT_TYPE
 from edge.errors import CallError, WorldError
 
 _PATIENCE_S = 5.0  # with who connects and says nothing
+_POLL_S = 0.1  # for its end
 LOOPBACK = "127.0.0.1"
 
 
@@ -48,7 +49,7 @@ class MetricsServer:
                 f"metrics on {host}:{port}: {reason}; give --metrics another address"
             ) from error
         self._thread = threading.Thread(
-            target=self._server.serve_forever, name="metrics", daemon=True
+            target=self._server.serve_forever, args=(_POLL_S,), name="metrics", daemon=True
         )
 
     @property

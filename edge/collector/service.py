@@ -28,6 +28,7 @@ from edge.errors import BrokerError, HeadcountError, StoreError
 from edge.mqtt import Connection, Intake
 
 _FIRST_S, _LONGEST_S = 0.5, 5.0  # before another attempt
+_SETTLES_S = 60.0  # that what is wrong may change without being told again
 _MOST_BYTES = 128 * 1024  # of a packet; brokers with MQTT 5 leave out larger ones
 _KEPT_S = 7 * 24 * 3600  # that the broker keeps events for a collector that is alone
 
@@ -58,7 +59,8 @@ class _Run:
     order: Order
     stop: threading.Event
     books: Books = field(default_factory=lambda: Books(Fleet(), Tally(), Complaints()))
-    told: dict[type[HeadcountError], str] = field(default_factory=dict)
+    # What was last told of the store and of the broker, and when.
+    told: dict[type[HeadcountError], tuple[str, float]] = field(default_factory=dict)
 
 
 def collect(order: Order, stop: threading.Event) -> None:
@@ -91,10 +93,12 @@ def collect(order: Order, stop: threading.Event) -> None:
 
 
 def _tell(run: _Run, error: HeadcountError, consequence: str) -> None:
-    message = f"{error}; {consequence}"
-    if message != run.told.get(type(error)):  # one line a fault, not one an attempt
+    """One line a fault, not one an attempt, nor one a step of a database that starts."""
+    message, now = f"{error}; {consequence}", time.monotonic()
+    last, at = run.told.get(type(error), ("", float("-inf")))
+    if message != last and now - at > _SETTLES_S:
         _log.warning("%s", message)
-    run.told[type(error)] = message
+        run.told[type(error)] = message, now
 
 
 @contextlib.contextmanager
@@ -118,7 +122,6 @@ def _collect(run: _Run) -> None:
         tally.store_up = True
         connection = _connected(run, store)
         try:
-            tally.broker_up = True
             _serve(run, store, connection)
         finally:
             tally.broker_up = False
@@ -149,6 +152,7 @@ def _connected(run: _Run, store: Store) -> Connection:
 def _serve(run: _Run, store: Store, connection: Connection) -> None:
     session = Session(connection, store, run.order.name, run.books)
     session.greet()
+    run.books.tally.broker_up = True
     _log.info(
         "broker %s: connected with MQTT %s; storing as %r",
         run.order.access,

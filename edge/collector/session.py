@@ -25,6 +25,7 @@ from edge.mqtt import Connection, Delivered, Event, Lost, Message, Subscribed
 BATCH = 500  # events, at most, in one commit
 _LINGER_S = 0.05  # that a batch waits for more
 _POLL_S = 0.25
+_ANSWER_S = 10.0
 _SAID_S = 600.0  # the same fault of the same device is told again after this
 _MOST_SAID = 1000  # faults that are remembered as told
 
@@ -86,11 +87,17 @@ class Session:
         A store that was set back to an older copy takes back in this way what it had said.
 
         Raises:
+            BrokerError: the connection is lost, or the broker refuses or does not answer.
             StoreError: the store is away.
         """
         shared = self._store.shared and self._connection.version == "5"
         self._ask(f"$share/headcount-{self._name}/{ALL_EVENTS}" if shared else ALL_EVENTS)
         self._ask(*ALL_RETAINED)
+        deadline = time.monotonic() + _ANSWER_S
+        while self._asked:
+            self._handle(self._connection.next(_POLL_S))
+            if time.monotonic() > deadline:
+                raise BrokerError("the broker does not answer; see its log")
         for device, heard in self._store.latest().items():
             self._books.fleet.hear_event(device, heard.at.timestamp())
             self._acknowledge({(device, heard.epoch): heard.stored_to})
