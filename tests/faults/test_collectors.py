@@ -135,7 +135,7 @@ def _survives(folder: Path, seed: int, faults: int, crossings: int) -> None:
 
 def test_a_mix_of_faults(tmp_path: Path) -> None:
     """Three doors, two collectors, one database: 0 lost, 0 doubled."""
-    _survives(tmp_path, seed=1, faults=4, crossings=200)
+    _survives(tmp_path, seed=1, faults=3, crossings=150)
 
 
 @pytest.mark.proof
