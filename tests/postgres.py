@@ -54,6 +54,12 @@ class Postgres:
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://headcount@127.0.0.1:{self.port}/{database}"
 
+    @property
+    def pid(self) -> int:
+        """Of the server that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         command = [self._programs / "postgres", "-D", self._data, "-k", self._folder]
         command += ["-p", str(self.port), "-h", "127.0.0.1"]

@@ -45,7 +45,7 @@ def _of_devices(devices: Mapping[str, Device], tally: Tally, now: float) -> dict
         if device.online is not None and tally.broker_up:  # else nobody knows
             families["headcount_up"].add(device.online, device=name)
         if device.heard is not None:
-            age = max(0.0, now - device.heard)
+            age = max(0.0, round(now - device.heard, 3))
             families["headcount_last_event_age_seconds"].add(age, device=name)
         if device.state is not None:
             _add_state(families, name, device.state)

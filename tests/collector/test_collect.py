@@ -32,6 +32,7 @@ from tests.collector.collecting import (
     stored,
 )
 from tests.collector.events import EPOCH, LATER, NOON, crossing
+from tests.conftest import ROOT
 from tests.disks import fill, small_disk  # noqa: F401 - a fixture
 from tests.postgres import Postgres
 
@@ -240,6 +241,30 @@ def test_a_broker_that_is_killed(broker: Mosquitto, ledger: Ledger, tmp_path: Pa
             time.sleep(0.5)
         delivered(ledger)
 
+    assert list(range(1, 151)) == heard(address)
+
+
+def test_a_broker_at_the_site_with_a_bridge(
+    broker: Mosquitto, ledger: Ledger, tmp_path: Path
+) -> None:
+    """As docs/fleet.md has it: the door knows the broker of its site, the collector another. The
+    one at the site is killed, and the bridge with it.
+    """
+    address, folder = f"sqlite:{tmp_path}/store.db", tmp_path / "site"
+    folder.mkdir()
+    page = (ROOT / "docs" / "fleet.md").read_text()
+    bridge = [line.strip() for line in page.splitlines() if line.startswith("    topic ")]
+    centre = [f"address 127.0.0.1:{broker.port}", "cleansession false", "restart_timeout 1"]
+    site = Mosquitto(folder, ["allow_anonymous true", "connection centre", *centre, *bridge])
+    with site, collecting(broker.url, address), publisher(ledger, site.url):
+        count(ledger, 100)
+        delivered(ledger)
+        site.stop()
+        count(ledger, 50)
+        site.start()
+        delivered(ledger)
+
+    assert len(bridge) == 5
     assert list(range(1, 151)) == heard(address)
 
 
