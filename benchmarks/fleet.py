@@ -20,7 +20,7 @@ from pathlib import Path
 
 from edge.access import Access
 from edge.contract.messages import Ack, CrossingMessage, Topics
-from edge.mqtt import Connection, Message
+from edge.mqtt import Connection, Delivered, Message
 from tests.brokers import Mosquitto
 from tests.collector.collecting import Collector, stored
 from tests.collector.events import NOON
@@ -38,7 +38,7 @@ class Doors:
         self._waiting: dict[str, deque[tuple[int, float]]] = {name: deque() for name in names}
         self._connection = Connection.open(Access.of_url(url), f"doors-{names[0]}")
         self._connection.subscribe(*(Topics(name).ack("db") for name in names))
-        self._seq = 0
+        self._in_flight = 0
 
     def run(self, seconds: int) -> None:
         """Send for so long, a crossing a second from each, spread over the second."""
@@ -59,10 +59,15 @@ class Doors:
             self.epochs[name], seq, NOON, "frame", "L1", "in", seq, 0, 1.0, 0.9
         )
         self._waiting[name].append((seq, time.monotonic()))
+        while self._in_flight >= self._connection.window:
+            self._listen(1.0)
+        self._in_flight += 1
         self._connection.publish(Topics(name).event, message.to_json())
 
     def _listen(self, seconds: float) -> None:
         event = self._connection.next(seconds)
+        if isinstance(event, Delivered):
+            self._in_flight -= 1
         if isinstance(event, Message):
             waiting, ack = self._waiting[event.topic.split("/")[-1]], Ack.from_json(event.payload)
             while waiting and waiting[0][0] <= ack.seq:
@@ -103,7 +108,7 @@ def main() -> None:
         }
         before = {name: cpu_seconds(pid) for name, pid in measured.items()}
         names = [f"door-{number}" for number in range(options.devices)]
-        groups = [Doors(broker.url, names[first::4]) for first in range(4)]
+        groups = [Doors(broker.url, names[first::8]) for first in range(8)]
         threads = [threading.Thread(target=each.run, args=(options.seconds,)) for each in groups]
         for thread in threads:
             thread.start()

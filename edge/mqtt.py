@@ -32,6 +32,7 @@ _REACH_S = 5.0  # for TCP and TLS
 _ANSWER_S = 4.0  # for CONNACK, which some brokers never send when a version is new to them
 _GOODBYE_S = 1.0
 _NO_LIMIT = 65535  # messages in flight, where the broker names no limit
+_TAKEN_BY_ALL = 20  # messages in flight, by default of mosquitto, which is as low as they go
 _SPARE = 10  # times what may wait; more is dropped unacknowledged, and comes again or is of QoS 0
 _WRONG_VERSION = 0x84
 _ENTRY_DENIED = (0x86, 0x87)  # bad user name or password, not authorised
@@ -116,7 +117,10 @@ _Inbox = queue.SimpleQueue[Event | _Answer]
 
 
 class Connection:
-    """An open connection. `version` is the MQTT version, `window` how much may be in flight."""
+    """An open connection. `version` is the MQTT version, `window` how much may be in flight.
+
+    With an `Intake`, what is beyond the broker's limit waits for its turn by itself.
+    """
 
     def __init__(self, client: _Client, inbox: _Inbox, version: str, window: int) -> None:
         self.version = version
@@ -178,6 +182,8 @@ class Connection:
         except BaseException:
             client.end()
             raise
+        if intake and window >= _TAKEN_BY_ALL:
+            window = _NO_LIMIT  # the network thread keeps within it, also while the holder is busy
         name = "5" if version is MQTTProtocolVersion.MQTTv5 else "3.1.1"
         return cls(client, inbox, name, window)
 
@@ -281,7 +287,8 @@ def _prepared(
     client.inbox, client.ended = inbox, threading.Event()
     client.most = _SPARE * intake.at_once if intake else float("inf")
     client.connect_timeout = _REACH_S
-    client.max_inflight_messages_set(_NO_LIMIT)  # the holder keeps within `window`
+    # Without an intake the holder keeps within `window`.
+    client.max_inflight_messages_set(_TAKEN_BY_ALL if intake else _NO_LIMIT)
     # Functions, not methods: a cycle would leave the sockets to the garbage collector.
     client.on_connect = _on_connect
     client.on_publish = _on_publish

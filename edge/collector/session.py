@@ -23,9 +23,11 @@ from edge.errors import BrokerError, DataError
 from edge.mqtt import Connection, Delivered, Event, Lost, Message, Subscribed
 
 BATCH = 500  # events, at most, in one commit
-_LINGER_S = 0.05  # that a batch waits for more
+_LINGER_S = 0.05  # that a batch waits for more, at most ...
+_QUIET_S = 0.005  # ... and without any: mosquitto sends but 20 that are not acknowledged
 _POLL_S = 0.25
 _ANSWER_S = 10.0
+_MOST_ACKS = 2000  # on their way to the broker; what is due beyond that is due once a ledger
 _SAID_S = 600.0  # the same fault of the same device is told again after this
 _MOST_SAID = 1000  # faults that are remembered as told
 
@@ -141,7 +143,8 @@ class Session:
             if event is None:
                 return
             self._handle(event)
-            wait = self._begun + _LINGER_S - time.monotonic() if self._batch else 0.0
+            left = self._begun + _LINGER_S - time.monotonic()
+            wait = min(left, _QUIET_S) if self._batch else 0.0
 
     def _handle(self, event: Event | None) -> None:
         match event:
@@ -213,7 +216,8 @@ class Session:
             self._due[ledger] = max(seq, self._due.get(ledger, 0))
 
     def _send_acks(self) -> None:
-        while self._due and len(self._in_flight) < self._connection.window:
+        most = min(_MOST_ACKS, self._connection.window)
+        while self._due and len(self._in_flight) < most:
             device, epoch = ledger = next(iter(self._due))
             ack = Ack(epoch, self._due.pop(ledger))
             topic = Topics(device).ack(self._name)
