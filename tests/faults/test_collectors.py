@@ -142,4 +142,4 @@ def test_a_mix_of_faults(tmp_path: Path) -> None:
 @pytest.mark.parametrize("seed", [2, 3, 4])
 def test_a_long_mix_of_faults(tmp_path: Path, seed: int) -> None:
     """The same with a hundred faults each."""
-    _survives(tmp_path, seed, faults=100, crossings=5000)
+    _survives(tmp_path, seed, faults=100, crossings=3000)
