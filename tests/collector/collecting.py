@@ -49,7 +49,7 @@ class Collector:
     def ready(self) -> Running:
         """Start, and wait until it listens to the devices."""
         running = self.start()
-        running.says("storing as", seconds=20)
+        running.says("storing as", seconds=90)  # a busy machine starts slowly
         return running
 
     def kill(self) -> None:
@@ -95,7 +95,7 @@ def count(ledger: Ledger, crossings: int, pause_s: float = 0.0) -> None:
         time.sleep(pause_s)
 
 
-def delivered(*ledgers: Ledger, seconds: float = 30) -> None:
+def delivered(*ledgers: Ledger, seconds: float = 60) -> None:
     """Wait until nothing waits."""
     wait_until(lambda: all(each.backlog() == 0 for each in ledgers), "all is acknowledged", seconds)
 
