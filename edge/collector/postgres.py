@@ -40,6 +40,8 @@ _NETWORK: dict[str, Any] = {
 }
 
 _log = logging.getLogger(__name__)
+# It warns of a connection that is lost, which is told here.
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 
 
 class PostgresDatabase:
