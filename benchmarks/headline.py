@@ -1,6 +1,6 @@
 """The pruned detector beside dense ones: AP50 and milliseconds.
 
-    python benchmarks/headline.py --net "0.1.0=BUNDLE" --net "dense=CHECKPOINT" --net "pruned=BUNDLE"
+    python benchmarks/headline.py --net "dense=CHECKPOINT" --net "pruned=BUNDLE"
 
 Prints a table, and writes benchmarks/results/headline.json, from which docs/benchmarks.md and the
 shipped bundle's card take their figures. Every network in float32 and in int8 (calibrated on

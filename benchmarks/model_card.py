@@ -23,12 +23,13 @@ CARD = """# Model card: {name} {version}
 
 An SSD-MobileNet v1 that finds heads, {width}x{height} pixels, one FP16 file ({size:.1f} MB, IR v10)
 for every OpenVINO since 2021.3. It looks at a door from above or obliquely and gives boxes around
-heads, hair included. It was cut by cluster pruning. A new person needs a score of {score:g}; an audit may find better at a site.
+heads, hair included. Cluster pruning has cut it. A new person needs a score of {score:g}; an audit
+may find better at a site.
 
 ## Made from
-Backbone: MobileNet v1 1.0, ImageNet, from the Coral test data (Apache-2.0). Recipes: `heads`, `doors`,
-`small`, `settled` (`training/recipes/`), which name every number and its reason. Training data and
-licences:
+Backbone: MobileNet v1 1.0, ImageNet, from the Coral test data (Apache-2.0). Recipes: `heads`,
+`doors`, `small`, `settled` (`training/recipes/`), which name every number and its reason. Training
+data and licences:
 
 {licences}
 

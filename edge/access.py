@@ -57,6 +57,15 @@ class Access:
             password=unquote(parts.password or ""),
         )
 
+    def entered_with(self, *, ca: Path | None, password_file: Path | None) -> Access:
+        """The same with a certificate to trust and the password of a file, where given.
+
+        Raises:
+            BrokerError: the password cannot be read.
+        """
+        password = _read_password(password_file) if password_file else self.password
+        return replace(self, ca=ca or self.ca, password=password)
+
     @classmethod
     def of_config(cls, config: MqttConfig, environment: Mapping[str, str] = os.environ) -> Access:
         """Take the address from the configuration and the password from its file.

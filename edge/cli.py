@@ -6,16 +6,21 @@ One function a verb; what a verb does lives in its room.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
+import signal
 import sys
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge import __version__, app, bench, journal, model_card
+from edge import __version__, app, bench, collector, journal, model_card
+from edge.access import Access
 from edge.advice import tell as tell_advice
 from edge.assembly import bundle_folder, choose_bundle, judge, shipped_bundles
 from edge.canvas import KINDS
@@ -66,6 +71,8 @@ def build_parser() -> argparse.ArgumentParser:
     _add_replay(verbs)
     _add_audit(verbs)
     _add_watch(verbs)
+    _add_collect(verbs)
+    _add_export(verbs)
     _add_doctor(verbs)
     _add_bench(verbs)
     _add_model_verb(verbs)
@@ -190,7 +197,7 @@ def _suggest_line(options: argparse.Namespace) -> int:
 
 def _add_watch(verbs: Verbs) -> None:
     verb = verbs.add_parser("watch", help="live counts of all devices, a table on a terminal")
-    verb.add_argument("--broker", default="mqtt://localhost:1883", metavar="URL")
+    _add_broker(verb)
     verb.add_argument("--once", action="store_true", help="print what is known now, and end")
     _add_json(verb)
     verb.set_defaults(verb=_watch)
@@ -199,6 +206,94 @@ def _add_watch(verbs: Verbs) -> None:
 def _watch(options: argparse.Namespace) -> int:
     watch(options.broker, once=options.once, as_json=options.json, out=sys.stdout)
     return 0
+
+
+def _add_collect(verbs: Verbs) -> None:
+    verb = verbs.add_parser("collect", help="store what all devices count, and tell them so")
+    _add_broker(verb)
+    verb.add_argument("--ca", type=Path, metavar="F.pem", help="whose certificates to trust")
+    verb.add_argument("--password-file", type=Path, metavar="FILE", help="the broker's password")
+    _add_store(verb)
+    verb.add_argument(
+        "--name",
+        default="store",
+        help="of the store, as the devices have it in mqtt.stores (default store)",
+    )
+    verb.add_argument(
+        "--metrics", default="", metavar="HOST:PORT", help="serve Prometheus there; off without it"
+    )
+    verb.set_defaults(verb=_collect)
+
+
+def _collect(options: argparse.Namespace) -> int:
+    access = Access.of_url(options.broker).entered_with(
+        ca=options.ca, password_file=options.password_file
+    )
+    order = collector.Order(access, options.store, options.name, options.metrics)
+    with _told_to_stop() as stop:
+        collector.collect(order, stop)
+    return 0
+
+
+@contextlib.contextmanager
+def _told_to_stop() -> Iterator[threading.Event]:
+    """Within the block SIGTERM and SIGINT set the event, and do nothing else."""
+    stop = threading.Event()
+    numbers = (signal.SIGTERM, signal.SIGINT)
+    before = [signal.signal(number, lambda *_: stop.set()) for number in numbers]
+    try:
+        yield stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _add_export(verbs: Verbs) -> None:
+    verb = verbs.add_parser("export", help="counts from a store, by quarter, hour or day")
+    _add_store(verb)
+    times = "2026-11-20 or 2026-11-20T08:00, at the site"
+    verb.add_argument("--from", dest="first", metavar="TIME", help=f"{times} (default: a week)")
+    verb.add_argument("--to", dest="last", metavar="TIME", help="a day is included (default: now)")
+    kinds = (collector.HOUR, collector.QUARTER, collector.DAY)
+    verb.add_argument("--by", choices=kinds, default=collector.HOUR, help="default hour")
+    verb.add_argument("--line", default="", metavar="NAME", help="crossings of one line alone")
+    verb.add_argument("--device", default="", metavar="ID", help="one device alone")
+    verb.add_argument(
+        "--timezone", default="", metavar="ZONE", help="of the site (default: its device's)"
+    )
+    forms = verb.add_mutually_exclusive_group()
+    forms.add_argument("--csv", dest="form", action="store_const", const="csv", default="text")
+    forms.add_argument("--json", dest="form", action="store_const", const="json")
+    verb.set_defaults(verb=_export)
+
+
+def _export(options: argparse.Namespace) -> int:
+    query = collector.Query(
+        by=options.by,
+        first=collector.When.read(options.first) if options.first else None,
+        last=collector.When.read(options.last) if options.last else None,
+        device=options.device,
+        line=options.line,
+        timezone=options.timezone,
+    )
+    database = collector.open_database(options.store, only_read=True)
+    with contextlib.closing(database):
+        rows = collector.export(database, query, datetime.now(UTC))
+        collector.write(rows, sys.stdout, options.form)
+    return 0
+
+
+def _add_broker(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("--broker", default="mqtt://localhost:1883", metavar="URL")
+
+
+def _add_store(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--store",
+        default="sqlite:headcount-store.db",
+        metavar="ADDRESS",
+        help="sqlite:FILE or postgresql://host/database (default sqlite:headcount-store.db)",
+    )
 
 
 def _add_doctor(verbs: Verbs) -> None:

@@ -9,6 +9,7 @@
         +-- DetectorError    ... a model cannot be loaded or run on this device
         +-- LedgerError      ... the counts cannot be written
         +-- BrokerError      ... an MQTT broker is needed and cannot be reached
+        +-- StoreError       ... a collector's database is away, full or broken
         +-- DataError        ... a truth, detections, picture or annotation file is wrong
 
 The command line prints such an error as one line, without a traceback, and exits with its
@@ -58,6 +59,10 @@ class LedgerError(WorldError):
 
 class BrokerError(WorldError):
     """An MQTT broker is needed and cannot be reached."""
+
+
+class StoreError(WorldError):
+    """A collector's database cannot be reached, read or written now; it may be again later."""
 
 
 class DataError(WorldError):

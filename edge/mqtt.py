@@ -14,9 +14,11 @@ import socket
 import ssl
 import threading
 from dataclasses import dataclass
+from typing import Any
 
 from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 from paho.mqtt.subscribeoptions import SubscribeOptions
@@ -35,6 +37,8 @@ _GOODBYE_S = 1.0
 LARGEST = 65536  # bytes of a payload that is kept
 _BACKLOG = 1000  # messages that wait for the holder; what comes beyond is dropped
 _NO_LIMIT = 65535  # messages in flight, where the broker names no limit
+_TAKEN_BY_ALL = 20  # messages in flight, by default of mosquitto, which is as low as they go
+_SPARE = 10  # times what may wait; more is dropped unacknowledged, and comes again or is of QoS 0
 _WRONG_VERSION = 0x84
 _ENTRY_DENIED = (0x86, 0x87)  # bad user name or password, not authorised
 _ENDS = {
@@ -52,6 +56,22 @@ class Will:
 
 
 @dataclass(frozen=True, slots=True)
+class Intake:
+    """Have the holder acknowledge each message by hand, once it has done with it.
+
+    Args:
+        at_once: messages that wait for that, at most, where the broker speaks MQTT 5.
+        most_bytes: of a message; MQTT 5 brokers leave out larger ones.
+        kept_s: how long the broker keeps what comes while this client is away; 0: not at all.
+            With MQTT 3.1.1, which has no such time, as long as the broker likes.
+    """
+
+    at_once: int
+    most_bytes: int
+    kept_s: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Delivered:
     """The broker has taken message `mid`; `refusal` says why it has not."""
 
@@ -63,12 +83,14 @@ class Delivered:
 class Message:
     """Something arrived; `retained`: it was said before this client asked.
 
-    Of a payload that is larger than any of ours, only the first `LARGEST` bytes are here.
+    Of a payload that is larger than `LARGEST`, or than what an `Intake` takes, only the beginning
+    is here, a byte more than that. `mid` is what `Connection.acknowledge` needs; 0: it wants none.
     """
 
     topic: str
     payload: bytes
     retained: bool
+    mid: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +126,10 @@ _Inbox = queue.SimpleQueue[Event | _Answer]
 
 
 class Connection:
-    """An open connection. `version` is the MQTT version, `window` how much may be in flight."""
+    """An open connection. `version` is the MQTT version, `window` how much may be in flight.
+
+    With an `Intake`, what is beyond the broker's limit waits for its turn by itself.
+    """
 
     def __init__(self, client: _Client, inbox: _Inbox, version: str, window: int) -> None:
         self.version = version
@@ -114,9 +139,17 @@ class Connection:
 
     @classmethod
     def open(
-        cls, access: Access, client_id: str, *, keepalive_s: int = 10, will: Will | None = None
+        cls,
+        access: Access,
+        client_id: str,
+        *,
+        keepalive_s: int = 10,
+        will: Will | None = None,
+        intake: Intake | None = None,
     ) -> Connection:
         """Connect, with MQTT 5 where the broker knows it.
+
+        Without `intake` messages are acknowledged as they arrive, and none is kept for later.
 
         Raises:
             BrokerError: the broker cannot be reached, does not answer or refuses.
@@ -124,7 +157,7 @@ class Connection:
         versions = _VERSIONS[access.protocol]
         for version in versions:
             try:
-                return cls._open(access, client_id, version, keepalive_s, will)
+                return cls._open(access, client_id, version, keepalive_s, will, intake)
             except _VersionError as error:
                 if version is versions[-1]:
                     raise BrokerError(
@@ -140,13 +173,16 @@ class Connection:
         version: MQTTProtocolVersion,
         keepalive_s: int,
         will: Will | None,
+        intake: Intake | None,
     ) -> Connection:
         inbox: _Inbox = queue.SimpleQueue()
-        client = _prepared(access, client_id, version, inbox)
+        client = _prepared(access, client_id, version, inbox, intake)
         if will:
             client.will_set(will.topic, will.payload, qos=1, retain=True)
         try:
-            client.connect(access.host, access.port, keepalive=keepalive_s)
+            client.connect(
+                access.host, access.port, keepalive=keepalive_s, **_resuming(version, intake)
+            )
         except (OSError, ValueError) as error:
             raise _unreachable(access, error) from error
         client.loop_start()
@@ -155,6 +191,8 @@ class Connection:
         except BaseException:
             client.end()
             raise
+        if intake and window >= _TAKEN_BY_ALL:
+            window = _NO_LIMIT  # the network thread keeps within it, also while the holder is busy
         name = "5" if version is MQTTProtocolVersion.MQTTv5 else "3.1.1"
         return cls(client, inbox, name, window)
 
@@ -173,6 +211,11 @@ class Connection:
         else:
             asked = [(topic, 1) for topic in topics]
         return self._client.subscribe(asked)[1] or 0
+
+    def acknowledge(self, message: Message) -> None:
+        """Tell the broker that a message is done with; for connections with an `Intake`."""
+        if message.mid:
+            self._client.ack(message.mid, 1)
 
     def next(self, timeout_s: float) -> Event | None:
         """What happened next; None when nothing did in time."""
@@ -208,6 +251,8 @@ class _Client(Client):
 
     inbox: _Inbox
     ended: threading.Event
+    most: int  # messages in the inbox
+    largest: int  # bytes of a payload that is kept
     flooded = False
 
     def loop_forever(
@@ -242,18 +287,28 @@ class _Client(Client):
 
 
 def _prepared(
-    access: Access, client_id: str, version: MQTTProtocolVersion, inbox: _Inbox
+    access: Access,
+    client_id: str,
+    version: MQTTProtocolVersion,
+    inbox: _Inbox,
+    intake: Intake | None,
 ) -> _Client:
+    keeps = intake is not None and intake.kept_s > 0
     client = _Client(
         CallbackAPIVersion.VERSION2,
         client_id=client_id,
+        clean_session=None if version is MQTTProtocolVersion.MQTTv5 else not keeps,
         userdata=inbox,
         protocol=version,
         reconnect_on_failure=False,
+        manual_ack=intake is not None,
     )
     client.inbox, client.ended = inbox, threading.Event()
+    client.most = _SPARE * intake.at_once if intake else _BACKLOG
+    client.largest = intake.most_bytes if intake else LARGEST
     client.connect_timeout = _REACH_S
-    client.max_inflight_messages_set(_NO_LIMIT)  # the holder keeps within `window`
+    # Without an intake the holder keeps within `window`.
+    client.max_inflight_messages_set(_TAKEN_BY_ALL if intake else _NO_LIMIT)
     # Functions, not methods: a cycle would leave the sockets to the garbage collector.
     client.on_connect = _on_connect
     client.on_publish = _on_publish
@@ -264,6 +319,17 @@ def _prepared(
     if access.tls:
         _set_tls(client, access)
     return client
+
+
+def _resuming(version: MQTTProtocolVersion, intake: Intake | None) -> dict[str, Any]:
+    """What MQTT 5 says of an intake when it connects."""
+    if intake is None or version is not MQTTProtocolVersion.MQTTv5:
+        return {}
+    properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]
+    properties.ReceiveMaximum = intake.at_once
+    properties.MaximumPacketSize = intake.most_bytes
+    properties.SessionExpiryInterval = intake.kept_s
+    return {"clean_start": not intake.kept_s, "properties": properties}
 
 
 def _set_tls(client: Client, access: Access) -> None:
@@ -343,8 +409,11 @@ def _on_subscribe(
 
 
 def _on_message(client: Client, inbox: _Inbox, message: MQTTMessage) -> None:
-    if inbox.qsize() < _BACKLOG:
-        inbox.put(Message(message.topic, bytes(message.payload[:LARGEST]), message.retain))
-    elif isinstance(client, _Client) and not client.flooded:
+    assert isinstance(client, _Client)
+    if inbox.qsize() < client.most:
+        payload = bytes(message.payload[: client.largest + 1])
+        mid = message.mid if message.qos else 0
+        inbox.put(Message(message.topic, payload, message.retain, mid))
+    elif not client.flooded:
         client.flooded = True
         _log.warning("messages come faster than they can be taken in; some are dropped")

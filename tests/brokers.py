@@ -77,6 +77,12 @@ class Mosquitto:
         )
         wait_until(self._answers, "mosquitto listens")
 
+    @property
+    def pid(self) -> int:
+        """Of the broker that runs."""
+        assert self._process is not None
+        return self._process.pid
+
     def _answers(self) -> bool:
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0

@@ -180,6 +180,7 @@ def test_the_crossing_is_as_documented() -> None:
         "confidence": 0.988,
         "synced": False,
         "replayed": False,
+        "kept_from": 1,
     } == json.loads(message.to_json())
 
 
@@ -211,6 +212,7 @@ HEAD = {
     "start": "2026-11-20T09:45:00.000Z",
     "end": "2026-11-20T10:00:00.000Z",
     "replayed": False,
+    "kept_from": 1,
 }
 START, END = (
     datetime.datetime(2026, 11, 20, 9, 45, tzinfo=UTC),

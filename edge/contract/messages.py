@@ -31,11 +31,22 @@ OFFLINE = "offline"
 FALLBACK = "fallback"
 FULL = "full"
 UNSET = "unset"
+ALL_EVENTS = f"{BASE}/+/event"
 ALL_HEALTH = f"{BASE}/+/health"
-ALL_DEVICES = (f"{BASE}/+/availability", f"{BASE}/+/state", f"{BASE}/+/event")
+ALL_RETAINED = (f"{BASE}/+/availability", f"{BASE}/+/state", ALL_HEALTH)
+ALL_DEVICES = (f"{BASE}/+/availability", f"{BASE}/+/state", ALL_EVENTS)
 
 T = TypeVar("T")
 
+# What reading JSON of strangers can end in; numbers and times without measure overflow.
+_UNREADABLE = (
+    ValueError,
+    TypeError,
+    KeyError,
+    AttributeError,
+    RecursionError,
+    OverflowError,
+)
 _NAME = re.compile(r"[A-Za-z0-9_.-]{1,64}")
 
 
@@ -122,7 +133,7 @@ def _check_name(what: str, name: str) -> None:
 
 
 def device_of(topic: str) -> str:
-    """The device that a topic of `ALL_DEVICES` belongs to."""
+    """The device that a topic of `ALL_DEVICES` or `ALL_RETAINED` belongs to."""
     return topic.split("/")[1]
 
 
@@ -215,7 +226,9 @@ class _Event:
     of writing, `unset` one that nobody had set, so that `ts` says nothing, `backfilled` one that
     was set right later, by which `ts` was reckoned again before it was sent. The order is that of
     `seq`, never of `ts`. `replayed` marks a late or repeated sending; (device, epoch, seq) tells
-    repeats apart.
+    repeats apart. `kept_from` is the lowest seq of this epoch that the device still keeps: what
+    is below it is with all stores that it knew, and is not sent again. A store that is new, or
+    that lost some of its rows, need not wait for it.
     """
 
     TYPE: ClassVar[str]
@@ -225,6 +238,7 @@ class _Event:
     ts: datetime
     ts_source: str
     replayed: bool = field(default=False, kw_only=True)
+    kept_from: int = field(default=1, kw_only=True)
 
     @property
     def event_id(self) -> str:
@@ -242,6 +256,7 @@ class _Event:
             ts_source=self.ts_source,
             **self._content(),
             replayed=self.replayed,
+            kept_from=self.kept_from,
         )
 
     @classmethod
@@ -262,6 +277,7 @@ class _Event:
             ts=parse_utc(data["ts"]),
             ts_source=_text(data["ts_source"]),
             replayed=bool(data["replayed"]),
+            kept_from=_count(data.get("kept_from", 1)),
             **cls._fields(data),
         )
 
@@ -494,7 +510,7 @@ def _load(what: str, payload: str | bytes, read: Callable[[Mapping[str, Any]], T
         if data["schema"] != SCHEMA:
             raise ValueError(f"schema {data['schema']!r}, this version reads {SCHEMA}")
         return read(data)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except _UNREADABLE as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(f"{what} message cannot be read: {reason}") from error
 

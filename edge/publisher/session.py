@@ -298,9 +298,10 @@ class Session:
         for row in self._ledger.pending(room, after=self._cursor):
             fresh = row.epoch == self._late.epoch and row.seq > self._late.seq
             fresh = fresh and row.id > self._highest
-            message = _event_message(row, replayed=not fresh)
-            self._publish(self._topics.event, message.to_json(), row=row.id)
             self._sent.append(row)
+            oldest = next(each.seq for each in self._sent if each.epoch == row.epoch)
+            message = _event_message(row, replayed=not fresh, kept_from=oldest)
+            self._publish(self._topics.event, message.to_json(), row=row.id)
             self._cursor = row.id
             self._highest = max(self._highest, row.id)
             self._sent_up_to[row.epoch] = max(row.seq, self._sent_up_to.get(row.epoch, 0))
@@ -341,7 +342,7 @@ def _state_message(state: CountState, quality: Quality, now: datetime) -> StateM
     )
 
 
-def _event_message(row: EventRow, *, replayed: bool) -> EventMessage:
+def _event_message(row: EventRow, *, replayed: bool, kept_from: int) -> EventMessage:
     """The row in the words of the contract, which has each field under the row's name."""
     values = {each.name: getattr(row, each.name) for each in fields(row) if each.name != "id"}
-    return _KINDS[type(row)](**values, replayed=replayed)
+    return _KINDS[type(row)](**values, replayed=replayed, kept_from=kept_from)
