@@ -11,7 +11,7 @@ import pytest
 
 import deploy.cli
 import edge.cli
-from edge.assembly import DEFAULT_BUNDLE, PACKAGED
+from edge.assembly import PACKAGED, shipped_bundles
 from edge.contract.bundle import read_bundle
 from edge.contract.signature import read_packaged
 
@@ -60,22 +60,23 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
-def test_the_model_card_tells_what_the_manifest_tells() -> None:
-    """The shipped bundle's card is printed from its manifest, and the README has its table."""
+@pytest.mark.parametrize("folder", shipped_bundles(), ids=lambda folder: folder.name)
+def test_the_model_card_tells_what_the_manifest_tells(folder: Path) -> None:
+    """A shipped bundle's card is printed from its manifest, and the README has its table."""
     spec = importlib.util.spec_from_file_location("card", ROOT / "benchmarks" / "model_card.py")
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    manifest = read_bundle(DEFAULT_BUNDLE).manifest
+    manifest = read_bundle(folder).manifest
 
-    assert module.card() == DEFAULT_BUNDLE.with_suffix(".md").read_text()
+    assert module.card(folder.name) == folder.with_suffix(".md").read_text()
     assert module.table(manifest.metrics) in (ROOT / "README.md").read_text()
 
 
-def test_the_shipped_bundle_is_vouched_for() -> None:
-    """The packaged digest is that of the shipped bundle, and its licences are told."""
-    bundle = read_bundle(DEFAULT_BUNDLE)
+def test_the_shipped_bundles_are_vouched_for() -> None:
+    """The packaged digests are those of the shipped bundles, and their licences are told."""
+    bundles = [read_bundle(folder) for folder in shipped_bundles()]
 
-    assert read_packaged(PACKAGED) == {bundle.manifest.name: bundle.sha256}
-    assert any("research" in licence for licence in bundle.manifest.licences)
+    assert read_packaged(PACKAGED) == {each.manifest.name: each.sha256 for each in bundles}
+    assert all("research" in " ".join(each.manifest.licences) for each in bundles)
