@@ -42,12 +42,16 @@ BUNDLES = {
         """
 ## Beside `default`
 Cluster pruning left 0.44 of the latency at equal input (AVX2, steps of 8 channels), and the larger
-input takes some of that back: see docs/benchmarks.md. It sees smaller heads. With equal settings it
-counted, found/missed/false: intel_one_by_one 10/2/0, opencv_vtest 14/21/1, footfall_overhead 4/0/0,
-bus_overhead 11/3/0 (`benchmarks/audit_videos.py edge/models/small`); with a score of 0.2, 12/0/1,
-26/9/4, 4/0/0 and 12/2/0 (`benchmarks/scores.py`). On simulated doors it is the worse one: of seeds
-1 and 101 to 105 it counts four exactly, `default` all (`benchmarks/scores.py --model
-edge/models/small --scenes 1 101 102 103 104 105`); buns and backpacks are more often heads to it.
+input takes some of that back: 17.6 ms a picture against 23.5 (median inference of three runs of
+each in turn, `headcount bench --model small --seconds 6`, two cores of an AMD EPYC).
+
+It sees smaller heads. With equal settings it counted, found/missed/false: intel_one_by_one 10/2/0,
+opencv_vtest 14/21/1, footfall_overhead 4/0/0, bus_overhead 11/3/0 (`benchmarks/audit_videos.py
+edge/models/small`); with a score of 0.2, 12/0/1, 26/9/4, 4/0/0 and 12/2/0 (`benchmarks/scores.py`).
+
+On simulated doors it is the worse one: of seeds 1 and 101 to 105 it counts four exactly, `default`
+all (`benchmarks/scores.py --model edge/models/small --scenes 1 101 102 103 104 105`). Buns and
+backpacks are more often heads to it.
 """,
     ),
 }
