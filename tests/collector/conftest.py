@@ -10,7 +10,7 @@ import pytest
 from tests.postgres import Postgres
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # other files' tests look at who is a child of this process
 def postgres() -> Iterator[Postgres]:
     """A server that runs; each test takes a database of its own."""
     with Postgres() as server:
