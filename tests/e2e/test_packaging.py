@@ -79,16 +79,28 @@ def test_the_wheel_runs_the_demo_elsewhere(elsewhere: Path, tmp_path: Path) -> N
 
 
 def test_the_edge_starts_without_the_training_half(elsewhere: Path, tmp_path: Path) -> None:
-    """Every module of the edge imports in an environment that has no PyTorch."""
+    """Every module of the edge imports in an environment that has no PyTorch; but for the one of
+    PostgreSQL, which needs an extra and says so.
+    """
     names = sorted(
         ".".join(path.relative_to(ROOT).with_suffix("").parts)
         for path in (ROOT / "edge").rglob("*.py")
-        if not path.stem.endswith("_worker")
+        if not path.stem.endswith("_worker") and path.stem != "postgres"
     )
     modules = ", ".join(name.removesuffix(".__init__") for name in names)
     done = run(elsewhere, "-c", f"import {modules}", cwd=tmp_path)
 
     assert 0 == done.returncode, done.stderr
+
+
+def test_postgresql_without_its_extra_says_what_to_install(elsewhere: Path, tmp_path: Path) -> None:
+    """`headcount collect` into PostgreSQL is one line that names the extra."""
+    headcount = elsewhere.with_name("headcount")
+    done = run(headcount, "collect", "--store", "postgresql://localhost/counts", cwd=tmp_path)
+
+    assert 2 == done.returncode
+    assert "headcount[collect]" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_training_without_its_extra_says_what_to_install(elsewhere: Path, tmp_path: Path) -> None:
