@@ -15,9 +15,9 @@ import json
 from pathlib import Path
 
 from edge.errors import CallError
-from training.checkpoint import State, blank, load, load_weights, restore
+from training.checkpoint import State, blank, load, load_weights
 from training.choosing import Job, choose
-from training.config import Fit, Prune, Recipe
+from training.config import Fit, Prune, Recipe, read_recipe
 from training.device import open_device
 from training.fitting import load_teacher, train
 from training.materials import load_materials
@@ -60,13 +60,17 @@ def open_job(
 
 
 def _dense(recipe: Recipe, start: Path) -> SSD:
-    """The network to be cut, at the recipe's input size; it may have been fitted at another."""
-    trained = restore(start)
-    if trained.plan is not None:
-        raise CallError(f"{start}: is pruned already; start from the dense network")
-    if trained.recipe.spec.maps != recipe.spec.maps:
-        raise CallError(f"{start}: its priors are not the recipe's")
+    """The network to be cut, at the recipe's input size; it may have been fitted at another.
+
+    Raises:
+        CallError: it is pruned already, or has other priors than the recipe.
+        DataError: `start` is no checkpoint or bundle, or one of another network.
+    """
     kept = load(start)
+    if kept.get("plan") is not None:
+        raise CallError(f"{start}: is pruned already; start from the dense network")
+    if read_recipe(kept["recipe"], str(start)).spec.maps != recipe.spec.maps:
+        raise CallError(f"{start}: its priors are not the recipe's")
     net, _ = blank(kept, recipe, start)
     load_weights(net, kept, start)
     return net.eval()
