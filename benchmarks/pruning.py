@@ -58,7 +58,7 @@ all were measured again: {off}.
 
 ## At the size of a door
 
-An earlier form of recipe `small`, cut at 352x256 (as many pixels as 300x300) and taught by the dense
+An earlier form of recipe `small`, cut at 352x256 (as many pixels as 300x300), taught by the dense
 network, which is the `default` detector; printed by `python benchmarks/headline.py`, on a faster
 machine than the comparison. This pruned network is not shipped: with equal settings it counts 8 of
 14 on bus_overhead, the dense one 11 (`benchmarks/scores.py`). The one that is, `small`, is cut at
