@@ -181,6 +181,7 @@ def record(data: Path, name: str, path: Path, capsys: pytest.CaptureFixture[str]
 
 
 @pytest.mark.data
+@pytest.mark.proof
 @pytest.mark.timeout(900)
 def test_six_people_enter_and_leave(
     data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
@@ -220,6 +221,7 @@ def test_a_line_at_the_edge_of_the_bus_is_moved(
 
 
 @pytest.mark.data
+@pytest.mark.proof
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize("name", ["opencv_vtest_480x360", "footfall_overhead"])
 def test_recordings_that_tell_little_say_so(
