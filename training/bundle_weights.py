@@ -20,9 +20,10 @@ from torch import Tensor
 from edge.contract.bundle import read_bundle
 from edge.contract.manifest import INT8
 from edge.errors import DataError
+from training.models.graph import PREFIX
 
 _CONVOLUTIONS = ("Convolution", "GroupConvolution")
-_PREFIX = "__module.net."  # of what `training.models.graph` converts
+_PREFIX = f"{PREFIX}net."  # of an SSD that was converted
 
 
 def read_weights(folder: Path) -> dict[str, Any]:

@@ -8,8 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Protocol
 
-import openvino as ov
-
 from training.models.graph import convert
 from training.models.ssd import SSD
 from training.profile.latency import cpu_clock
@@ -63,13 +61,9 @@ def cpu(dense: SSD, layout: Layout, table: LatencyTable) -> Device:
     """This machine's CPU, by the profile that was measured on it."""
     origin = table.origin
 
-    @cache
-    def whole() -> ov.Model:  # converting takes longer than measuring, and it is always the same
-        return convert(dense)
-
     def measure(net: SSD) -> float:
         both = measure_models(
-            {"dense": whole(), "net": convert(net)},
+            {"dense": convert(dense), "net": convert(net)},
             device=origin.device, precision=origin.precision, threads=origin.threads,
             rounds=_ROUNDS, clock=cpu_clock(origin.threads),
         )  # fmt: skip
