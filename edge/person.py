@@ -148,6 +148,7 @@ class Person:
         self._motion = [
             _Motion(look.centre(axis, self.size[axis]), self._noise(axis), speed) for axis in (0, 1)
         ]
+        self._seen_at = self.predicted  # the centre at the last look, as the motion tells it
 
     @property
     def unit(self) -> float:
@@ -169,7 +170,8 @@ class Person:
     @property
     def reach(self) -> float:
         """In picture heights: no look whose middle is further off on either axis is theirs."""
-        return self._stray() * self.unit + max(self.size) / 2  # a cut box hides half a person
+        back = math.hypot(*self._back())
+        return back + self._stray() * self.unit + max(self.size) / 2  # a cut box hides half of one
 
     def centre_at(self, look: Look) -> Point:
         """Where the centre was at a look, by the size known now."""
@@ -190,7 +192,7 @@ class Person:
     def benefit(self, look: Look) -> float:
         """What taking this look for this person is worth; 0 where it cannot be."""
         unit = self.unit
-        cost, distance, apart = 0.0, 0.0, 0.0
+        cost, distance, off = 0.0, 0.0, [0.0, 0.0]
         for axis in (0, 1):
             resize = self._resize(look, axis)
             if abs(resize) > math.log(RESIZE):
@@ -199,9 +201,10 @@ class Person:
             error = look.centre(axis, size) - self._motion[axis].pos
             variance = self._motion[axis].pos_var + self._noise(axis)
             distance += error**2 / variance
-            apart += (error / unit) ** 2
+            off[axis] = error
             cost += (resize / RESIZE_SIGMA) ** 2 + math.log(variance / unit**2)
-        if (distance > GATE**2 and apart > NEAR**2) or apart > self._stray() ** 2:
+        near = math.hypot(*off) <= NEAR * unit
+        if (distance > GATE**2 and not near) or self._from_way(off) > self._stray() * unit:
             return 0.0
         return max(WORTH - cost - min(distance, GATE**2), FLOOR)
 
@@ -217,6 +220,7 @@ class Person:
                 self.size[axis], self._whole[axis] = side, True
             self._motion[axis].correct(look.centre(axis, self.size[axis]), self._noise(axis))
         self._doubt_first(look, t)
+        self._seen_at = self.predicted
         self.last, self.seen_t, self.hidden_t, self._missed = look, t, None, 0
         self._edges = look.cut
         self._hits += 1
@@ -274,6 +278,19 @@ class Person:
     def _stray(self) -> float:
         """How far from the predicted place the person can be, in sizes."""
         return REACH if self._hits > 1 else NEAR + FASTEST * (self._t - self.seen_t)
+
+    def _back(self) -> Point:
+        """From the predicted place to where a person known to be there was last seen."""
+        if not self.steady or not self._missed:
+            return 0.0, 0.0
+        return self._seen_at[0] - self._motion[0].pos, self._seen_at[1] - self._motion[1].pos
+
+    def _from_way(self, off: list[float]) -> float:
+        """How far a place is from the straight way since the last look: they may have stopped."""
+        (x, y), (back_x, back_y) = off, self._back()
+        length = back_x**2 + back_y**2
+        share = min(max((x * back_x + y * back_y) / length, 0.0), 1.0) if length else 0.0
+        return math.hypot(x - share * back_x, y - share * back_y)
 
     def _resize(self, look: Look, axis: int) -> float:
         """Logarithm of the change of a side that the edge does not explain."""

@@ -103,6 +103,15 @@ def test_a_confirmed_track_survives_nearly_a_second(fps: float, hidden: int) -> 
     assert pytest.approx(0.1 + step * (int(fps) + hidden - 1), abs=0.02) == last_hidden.anchor[1]
 
 
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_who_stops_unseen_is_found_on_the_way(share: float) -> None:
+    """A fast walker may have stopped anywhere between the last look and where they would be now."""
+    walk = [seen(head(0.5, 0.1 + 0.13 * i)) for i in range(4)]
+    stopped = seen(head(0.5, 0.49 + share * 0.26))
+
+    assert [[1]] * 6 == [ids(update) for update in follow([*walk, NONE, stopped], 5.0)]
+
+
 def test_a_track_hidden_for_longer_ends() -> None:
     """It is told once among the ended, at its last sight; who comes back has a new id."""
     frames = [*[seen(head(0.5, 0.5))] * 5, *[NONE] * 9, seen(head(0.5, 0.5))]
