@@ -9,6 +9,7 @@ and somebody's.
 
     opened         the small tables and the newest events are looked at, row by row
     after a crash  (a `-wal` is left) SQLite's own structure, too, unless the file is large
+                   and the log itself, of which SQLite would leave out the rest without a word
     after damage   (`.suspect` is left) the structure, and all that waits for delivery
 """
 
@@ -26,6 +27,7 @@ from typing import TypeVar
 
 from edge import ledger_checks
 from edge.errors import LedgerError
+from edge.ledger_log import LogState, judge
 from edge.ledger_rescue import Rescue, rescue, restore
 from edge.ledger_schema import APPLICATION, SCHEMA, STEPS
 from edge.reserve import Reserve
@@ -78,7 +80,8 @@ def _open_bound(
     path: Path, machine: str | None, new_epoch: Callable[[], str], saved: Rescue | None
 ) -> sqlite3.Connection | None:
     """Open the file, fill it with what was saved, bind it; None says that it is damaged."""
-    db = _open_checked(path)
+    log = _judge_log(path)  # before SQLite reads it
+    db = None if log is LogState.DAMAGED else _open_checked(path)
     if db is None:
         return None
     try:
@@ -86,7 +89,7 @@ def _open_bound(
         with transaction(db):
             if saved is not None:
                 restore(db, saved)
-            _bind(db, path, machine, new_epoch)
+            _bind(db, path, machine, new_epoch, torn=log is LogState.TORN)
     except _UNREADABLE as error:
         db.close()
         _judge(path, error)
@@ -254,6 +257,17 @@ def _open_checked(path: Path) -> sqlite3.Connection | None:
     return db
 
 
+def _judge_log(path: Path) -> LogState:
+    log = path.with_name(path.name + "-wal")
+    try:
+        state = judge(log.read_bytes()) if _size(log) <= _SOON_LOOKED_AT else LogState.SOUND
+    except OSError:  # it is not there, or what opens it will tell
+        return LogState.SOUND
+    if state is LogState.DAMAGED:
+        _log.error("%s: is damaged: %s is not as it was written", path, log.name)
+    return state
+
+
 def _is_left(path: Path) -> bool:
     """Whether a write-ahead log is there, which an orderly end takes away."""
     return _size(path.with_name(path.name + "-wal")) > 0
@@ -323,13 +337,24 @@ def _is_of_this_version(db: sqlite3.Connection) -> bool:
 
 
 def _bind(
-    db: sqlite3.Connection, path: Path, machine: str | None, new_epoch: Callable[[], str]
+    db: sqlite3.Connection,
+    path: Path,
+    machine: str | None,
+    new_epoch: Callable[[], str],
+    *,
+    torn: bool,
 ) -> None:
     epoch, bound = db.execute("SELECT epoch, machine FROM ledger").fetchone()
     moved = bool(epoch and bound and machine and bound != machine)
     if moved:
         _log.warning("%s: comes from another machine: a new epoch begins, totals go on", path)
-    if moved or not epoch:
+    if torn:  # what was in it may have been told to the world, under a seq that comes again
+        _log.warning(
+            "%s: its last commit is not whole, as after a power cut: a new epoch begins, totals go "
+            "on without it",
+            path,
+        )
+    if moved or torn or not epoch:
         db.execute("UPDATE ledger SET epoch = ?, seq = 0", (new_epoch(),))
     if machine and machine != bound:
         db.execute("UPDATE ledger SET machine = ?", (machine,))

@@ -14,7 +14,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
@@ -22,6 +22,7 @@ from typing import Any
 
 from edge import ledger_checks
 from edge.ledger_checks import EVENTS, NEWEST, columns, sound
+from edge.ledger_log import LogState, judge, mended
 from edge.ledger_schema import STEPS
 
 Row = tuple[Any, ...]
@@ -52,14 +53,44 @@ def rescue(path: Path) -> Rescue | None:
     None where there are no totals to go on from, as in one of a version without checksums.
     """
     try:
-        found = _read_out(path)
-        if found is None:
-            with tempfile.TemporaryDirectory(dir=path.parent) as folder:
-                found = _read_out(_with_fresh_tables(path, Path(folder)))
+        with tempfile.TemporaryDirectory(dir=path.parent) as folder:
+            return _best(_readings(path, Path(folder)))
     except OSError as error:
         _log.warning("%s: nothing can be read from it: %s", path, error)
         return None
-    return found
+
+
+def _readings(path: Path, folder: Path) -> Iterator[Rescue | None]:
+    """What can be had from the file as it is, and as it may have been meant."""
+    found = _read_out(path)
+    yield found
+    log = _content(path.with_name(path.name + "-wal"))
+    if judge(log) is not LogState.SOUND:
+        # A bit may have flipped in a page, which is worth having, or in what says which one it is.
+        for drop in (False, True):
+            yield _read_out(_copied(path, folder, mended(log, drop=drop)))
+    elif found is None:
+        yield _read_out(_with_fresh_tables(_copied(path, folder, log), folder))
+
+
+def _best(readings: Iterable[Rescue | None]) -> Rescue | None:
+    """The one that goes on from the latest moment, and that has most of it."""
+    found = [each for each in readings if each is not None]
+    return max(found, key=lambda each: (each.totals["last_id"], each.waiting), default=None)
+
+
+def _copied(path: Path, folder: Path, log: bytes) -> Path:
+    copy = folder / "copy.db"
+    for suffix in ("-wal", "-shm"):
+        Path(f"{copy}{suffix}").unlink(missing_ok=True)
+    shutil.copyfile(path, copy)
+    if log:
+        Path(f"{copy}-wal").write_bytes(log)
+    return copy
+
+
+def _content(path: Path) -> bytes:
+    return path.read_bytes() if path.exists() else b""
 
 
 def _read_out(path: Path) -> Rescue | None:
@@ -76,17 +107,14 @@ def _read_out(path: Path) -> Rescue | None:
         return None
 
 
-def _with_fresh_tables(path: Path, folder: Path) -> Path:
-    """A copy in which the pages that tell of the tables are those of a new file.
+def _with_fresh_tables(copy: Path, folder: Path) -> Path:
+    """A copy, of which the pages that tell of the tables become those of a new file.
 
     In a file that this version has made, all tables begin where they do in a new one. In any other
     nothing sound is found there, and nothing is believed.
     """
-    fresh, copy = folder / "fresh.db", folder / "copy.db"
+    fresh = folder / "fresh.db"
     begins = _make_fresh(fresh)
-    for suffix in ("", "-wal"):
-        with contextlib.suppress(FileNotFoundError):
-            shutil.copyfile(f"{path}{suffix}", f"{copy}{suffix}")
     new = fresh.read_bytes()
     with copy.open("r+b") as file:
         pages = file.seek(0, os.SEEK_END) // _PAGE
@@ -124,12 +152,20 @@ def restore(db: sqlite3.Connection, saved: Rescue) -> None:
 
 
 def _totals(db: sqlite3.Connection) -> dict[str, Any] | None:
-    for row in _read(db, f"SELECT {', '.join(_TOTALS)} FROM ledger WHERE {sound('ledger')}"):  # noqa: S608
-        return dict(zip(_TOTALS, row, strict=True))
+    """Those of the ledger's own row, or of the last crossing, whichever is of the later moment."""
+    own = next(
+        (
+            dict(zip(_TOTALS, row, strict=True))
+            for row in _read(db, f"SELECT {', '.join(_TOTALS)} FROM ledger WHERE {sound('ledger')}")  # noqa: S608
+        ),
+        None,
+    )
     last = max(_last_crossings(db), default=None)
-    if last is None:
-        return None
+    if last is None or (own is not None and own["last_id"] >= last[0]):
+        return own
     number, in_total, out_total = last
+    if own is not None:
+        return {**own, "last_id": number, "in_total": in_total, "out_total": out_total}
     # What else the row of the ledger held is lost: nobody is inside, and no quarter was told of.
     values = (in_total, out_total, number, None, out_total - in_total, None)
     return dict(zip(_TOTALS, values, strict=True))

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
+import struct
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +15,9 @@ from pathlib import Path
 import pytest
 
 from tests.brokers import wait_until
+
+# linux/fs/ext4/ext4.h: EXT4_IOC_SHUTDOWN, and not even the journal is written out for it.
+_SHUTDOWN, _NO_LOG_FLUSH = 0x8004587D, 2
 
 
 def mount(*arguments: object) -> None:
@@ -32,6 +38,16 @@ def unmount(folder: Path) -> None:
         ),
         f"{folder} is unmounted",
     )
+
+
+@pytest.fixture
+def memory_disk(tmp_path: Path) -> Iterator[Path]:
+    """A folder in memory where there is one, for tests to which a disk's slowness adds nothing."""
+    if os.access("/dev/shm", os.W_OK):
+        with tempfile.TemporaryDirectory(dir="/dev/shm", prefix="headcount-") as folder:
+            yield Path(folder)
+    else:
+        yield tmp_path
 
 
 @pytest.fixture
@@ -74,6 +90,21 @@ class Card:
         if not trigger.exists():
             pytest.skip("this kernel's ext4 has no trigger_fs_error")
         trigger.write_text("a test")
+
+    def cut_power(self) -> None:
+        """From now on nothing reaches the card; what it had not been told to keep is gone."""
+        folder = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.ioctl(folder, _SHUTDOWN, struct.pack("I", _NO_LOG_FLUSH))
+        except OSError as error:
+            pytest.skip(f"this kernel's ext4 cannot be shut down: {error.strerror}")
+        finally:
+            os.close(folder)
+
+    def again(self) -> None:
+        """Take it out and insert it, as a machine does that is switched on again."""
+        unmount(self.folder)
+        self.insert()
 
 
 @pytest.fixture
