@@ -7,10 +7,11 @@ a fresh one takes its place, with the totals of the last sound row and what wait
 that counting goes on. A database of another program or of a newer version is refused: it is sound,
 and somebody's.
 
-    opened         the small tables and the newest events are looked at, row by row
+    opened         the small tables and the newest events are looked at, row by row, and the
+                   structure of the former
     after a crash  (a `-wal` is left) SQLite's own structure, too, unless the file is large
                    and the log itself, of which SQLite would leave out the rest without a word
-    after damage   (`.suspect` is left) the structure, and all that waits for delivery
+    after damage   (`.suspect` is left) nothing is looked at: what was met in use is damage
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ DELETE FROM {} WHERE id IN (SELECT id FROM {} WHERE id <
 _BUSY_S = 10.0
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
 _SOON_LOOKED_AT = 64_000_000  # bytes of a file: a few seconds of a card, in which nobody is counted
+_SQLITE_HEADER = 100  # bytes
 _UNREADABLE = (sqlite3.Error, UnicodeDecodeError)  # the latter where an error quotes the damage
 _MENDS = {
     sqlite3.SQLITE_FULL: "free some space on the disk",
@@ -234,7 +236,14 @@ def _suspect(path: Path) -> Path:
 
 def _open_checked(path: Path) -> sqlite3.Connection | None:
     """Open and look at the file; None says that it is damaged."""
-    crashed, suspect = _is_left(path) and _size(path) <= _SOON_LOOKED_AT, is_suspect(path)
+    if _is_version_spoilt(path):
+        _log.error("%s: is damaged: SQLite takes it for a file of a later version", path)
+        return None
+    if is_suspect(path):
+        # No look finds all that SQLite may meet: a second one would end the next run as the last.
+        _log.error("%s: is damaged, as was found while it was in use", path)
+        return None
+    crashed = _is_left(path) and _size(path) <= _SOON_LOOKED_AT
     try:
         db = connect(path)
     except _UNREADABLE as error:
@@ -242,7 +251,7 @@ def _open_checked(path: Path) -> sqlite3.Connection | None:
         return None
     try:
         _check_schema(db, path)
-        damage = ledger_checks.damage(db, structure=crashed or suspect, waiting=suspect)
+        damage = ledger_checks.damage(db, structure=crashed)
     except _UNREADABLE as error:
         db.close()
         _judge(path, error)
@@ -255,6 +264,20 @@ def _open_checked(path: Path) -> sqlite3.Connection | None:
         _log.error("%s: is damaged: %s", path, damage)
         return None
     return db
+
+
+def _is_version_spoilt(path: Path) -> bool:
+    """Whether SQLite would only read our file, at which nothing but each write would fail.
+
+    Bytes 18 and 19 of the header are the versions that it takes to write and to read it.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(_SQLITE_HEADER)
+    except OSError:  # it is not there, or what opens it will tell
+        return False
+    ours = header[68:72] == APPLICATION.to_bytes(4, "big")
+    return ours and header[18:20] not in (b"\1\1", b"\2\2")
 
 
 def _judge_log(path: Path) -> LogState:

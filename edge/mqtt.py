@@ -16,7 +16,7 @@ import threading
 from dataclasses import dataclass
 from typing import Any
 
-from paho.mqtt.client import Client, ConnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
@@ -41,10 +41,9 @@ _TAKEN_BY_ALL = 20  # messages in flight, by default of mosquitto, which is as l
 _SPARE = 10  # times what may wait; more is dropped unacknowledged, and comes again or is of QoS 0
 _WRONG_VERSION = 0x84
 _ENTRY_DENIED = (0x86, 0x87)  # bad user name or password, not authorised
-_ENDS = {
-    MQTTErrorCode.MQTT_ERR_CONN_LOST: "it was cut",
-    MQTTErrorCode.MQTT_ERR_KEEPALIVE: "the broker has fallen silent",
-}
+_CUT, _SILENT = "it was cut", "the broker has fallen silent"
+_ENDS = {MQTTErrorCode.MQTT_ERR_CONN_LOST: _CUT, MQTTErrorCode.MQTT_ERR_KEEPALIVE: _SILENT}
+_KEEPALIVE_TIMEOUT = 0x8D
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +199,20 @@ class Connection:
         """Send with QoS 1; `Delivered` with the returned mid follows, or `Lost`."""
         return self._client.publish(topic, payload, qos=1, retain=retain).mid
 
-    def subscribe(self, *topics: str) -> int:
+    def subscribe(self, *topics: str, of_others: bool = False) -> int:
         """Ask for topics with QoS 1; `Subscribed` with the returned mid follows, or `Lost`.
 
         With MQTT 5 a message counts as retained, too, that was to be retained as it came.
+
+        Args:
+            topics: of which to hear.
+            of_others: what is said there while we listen, and with MQTT 5 by others alone; nothing
+                of that counts as retained.
         """
         asked: list[tuple[str, int]] | list[tuple[str, SubscribeOptions]]
         if self.version == "5":
-            asked = [(topic, SubscribeOptions(qos=1, retainAsPublished=True)) for topic in topics]
+            options = SubscribeOptions(qos=1, noLocal=of_others, retainAsPublished=not of_others)
+            asked = [(topic, options) for topic in topics]
         else:
             asked = [(topic, 1) for topic in topics]
         return self._client.subscribe(asked)[1] or 0
@@ -254,6 +259,7 @@ class _Client(Client):
     most: int  # messages in the inbox
     largest: int  # bytes of a payload that is kept
     flooded = False
+    end_told = ""  # what the last callback said of the end; the network thread's code says less
 
     def loop_forever(
         self, timeout: float = 1.0, retry_first_connection: bool = False
@@ -262,7 +268,7 @@ class _Client(Client):
         reason = "closed"
         try:
             code = super().loop_forever(timeout, retry_first_connection)
-            reason = _ENDS.get(code, code.name) if code else reason
+            reason = self.end_told or _ENDS.get(code, code.name) if code else reason
         except Exception as error:  # noqa: BLE001 - told as the reason of the loss
             reason = f"not understood: {error!r}"
             code = MQTTErrorCode.MQTT_ERR_PROTOCOL
@@ -311,6 +317,7 @@ def _prepared(
     client.max_inflight_messages_set(_TAKEN_BY_ALL if intake else _NO_LIMIT)
     # Functions, not methods: a cycle would leave the sockets to the garbage collector.
     client.on_connect = _on_connect
+    client.on_disconnect = _on_disconnect
     client.on_publish = _on_publish
     client.on_subscribe = _on_subscribe
     client.on_message = _on_message
@@ -393,6 +400,20 @@ def _on_connect(
     properties: Properties | None,
 ) -> None:
     inbox.put(_Answer(reason, getattr(properties, "ReceiveMaximum", _NO_LIMIT)))
+
+
+def _on_disconnect(
+    client: Client,
+    _inbox: _Inbox,
+    flags: DisconnectFlags,
+    reason: ReasonCode,
+    _properties: Properties | None,
+) -> None:
+    assert isinstance(client, _Client)
+    if flags.is_disconnect_packet_from_server:
+        client.end_told = f"the broker ends it: {reason}"
+    elif reason.value == _KEEPALIVE_TIMEOUT:
+        client.end_told = _SILENT
 
 
 def _on_publish(

@@ -246,7 +246,7 @@ def _state(state: StateMessage) -> str:
 def _quality(quality: Mapping[str, Any]) -> str:
     """What is not as it should be; nothing where all is well."""
     said = [] if quality.get("counting", True) else ["no pictures: not counting"]
-    for name in ("camera", "detector", "disk", "clock"):
+    for name in ("id", "camera", "detector", "disk", "clock"):
         if quality.get(name, OK) != OK:
             said.append(f"{name}: {quality[name]}")
     doubts = quality.get("doubts")

@@ -30,6 +30,17 @@ _TCP, _UDP, _ICMPV6, _HOP_BY_HOP = 6, 17, 58, 0
 _DISCOVERY = (133, 134, 135, 136, 143)
 
 
+# What the far end does to packets of a port while the cable is at fault, in nftables' words.
+_RULES = {
+    "silence": ("drop", "drop"),
+    "nothing comes": ("drop", ""),
+    "nothing goes": ("", "drop"),
+    "reset": ("reject with tcp reset", ""),
+}
+UNPLUGGED = "unplugged"
+FAULTS = (*_RULES, UNPLUGGED)
+
+
 @dataclass(frozen=True)
 class Networks:
     """Two namespaces and the cable between them."""
@@ -43,6 +54,35 @@ class Networks:
         return ["ip", "netns", "exec", name]
 
     @contextlib.contextmanager
+    def broken(self, fault: str, port: int) -> Iterator[None]:
+        """Have a fault of `FAULTS` between the door and a port of the far end; skip without nft."""
+        if fault == UNPLUGGED:
+            _ip(f"-n {self.far} link set {_CABLE} down")
+        else:
+            self._nft(_rules(port, *_RULES[fault]))
+        try:
+            yield
+        finally:
+            if fault == UNPLUGGED:
+                _ip(f"-n {self.far} link set {_CABLE} up")
+            else:
+                self._nft("delete table inet faults\n")
+
+    def _nft(self, script: str) -> None:
+        program = shutil.which("nft", path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+        if program is None:
+            pytest.skip("no nft on PATH or in /usr/sbin (Debian: nftables)")
+        done = subprocess.run(
+            [*self.inside(self.far), program, "-f", "-"],
+            input=script,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode:
+            pytest.skip(f"nft cannot be used here: {done.stderr.strip()}")
+
+    @contextlib.contextmanager
     def entered(self, name: str) -> Iterator[None]:
         """Open sockets in a namespace: they stay there; only this thread goes."""
         places = Path("/proc/thread-self/ns/net"), Path("/run/netns") / name
@@ -52,6 +92,16 @@ class Networks:
                 yield
             finally:
                 _enter(home.fileno())
+
+
+def _rules(port: int, on_input: str, on_output: str) -> str:
+    chains = [("input", f"tcp dport {port}", on_input), ("output", f"tcp sport {port}", on_output)]
+    lines = [
+        f"chain {hook} {{\n type filter hook {hook} priority 0\n {which} {verdict}\n}}"
+        for hook, which, verdict in chains
+        if verdict
+    ]
+    return "table inet faults {\n" + "\n".join(lines) + "\n}\n"
 
 
 def _enter(namespace: int) -> None:

@@ -155,6 +155,7 @@ def test_what_is_not_known_shows_as_unknown() -> None:
         ({"detector": "fallback"}, "ON"),
         ({"disk": "full"}, "ON"),
         ({"clock": "unset"}, "ON"),
+        ({"id": "taken"}, "ON"),
     ],
 )
 def test_a_problem_is_whatever_speaks_against_the_counts(

@@ -31,6 +31,7 @@ OFFLINE = "offline"
 FALLBACK = "fallback"
 FULL = "full"
 UNSET = "unset"
+TAKEN = "taken"
 ALL_EVENTS = f"{BASE}/+/event"
 ALL_HEALTH = f"{BASE}/+/health"
 ALL_RETAINED = (f"{BASE}/+/availability", f"{BASE}/+/state", ALL_HEALTH)
@@ -155,7 +156,8 @@ class StateMessage:
     `quality` says how far the counts can be trusted: `counting` is whether pictures come in,
     `detector` is `ok`, or `fallback` while another device stands in for the stick; `disk` is `ok`,
     or `full` where only what is kept for that is left; `clock` is `ok`, or `unset`, when "today"
-    is what was counted since the machine was switched on. `camera` is `ok`, `covered`, `dark` or
+    is what was counted since the machine was switched on; `id` is there, and `taken`, where another
+    device publishes under the same id. `camera` is `ok`, `covered`, `dark` or
     `frozen` now; all else is of the current quarter of an hour, as `edge.contract.quality` has it,
     of which `doubts` are the sum: why its count may be wrong, empty where nothing speaks for that.
     """

@@ -23,7 +23,8 @@ _COMMAND = '{"schema": 1, "id": "ha-{{ now().timestamp() }}"%s}'
 _PROBLEM = (
     "{% set q = value_json.quality %}"
     "{{ 'OFF' if q.counting and not q.doubts and q.camera | default('ok') == 'ok'"
-    " and q.detector == 'ok' and q.disk == 'ok' and q.clock == 'ok' else 'ON' }}"
+    " and q.detector == 'ok' and q.disk == 'ok' and q.clock == 'ok'"
+    " and q.id | default('ok') == 'ok' else 'ON' }}"
 )
 
 Component = dict[str, Any]

@@ -73,6 +73,8 @@ class Publisher:
         self._rhythm = rhythm or Rhythm()
         self._jitter = random.Random(device)
         known = ledger.state(clock())
+        # Of this ledger: two devices of one id would throw each other off the broker, for ever.
+        self._client_id = f"headcount-{device}-{known.epoch[:8]}"
         self._sent = {known.epoch: known.seq}  # earlier runs may have sent all of that
         self._told = ""
         self._connection: Connection | None = None
@@ -161,7 +163,7 @@ class Publisher:
         self._version = self._config.protocol  # until this version has proven itself again
         connection = Connection.open(
             access,
-            f"headcount-{self._topics.device}",
+            self._client_id,
             keepalive_s=self._rhythm.keepalive,
             will=Will(self._topics.availability, OFFLINE),
         )

@@ -22,6 +22,7 @@ from edge.contract.messages import (
     FULL,
     OFFLINE,
     ONLINE,
+    TAKEN,
     UNSET,
     Ack,
     BucketMessage,
@@ -39,6 +40,7 @@ from edge.ledger import BucketRow, EventRow, GapRow, Ledger, OutboxRow
 from edge.mqtt import Connection, Delivered, Event, Lost, Message, Subscribed
 from edge.publisher import discovery
 from edge.publisher.commands import Commands
+from edge.publisher.namesake import Namesake
 from edge.types import CountState
 
 WINDOW = 100  # events sent and not yet acknowledged
@@ -70,6 +72,7 @@ class Rhythm:
     reconnect: tuple[float, float] = (1.0, 5.0)  # first and longest
     health: float = 5.0
     resend: tuple[float, float] = (2.0, 30.0)  # without a word of the stores; first and longest
+    silence: float = 20.0  # of a broker that takes messages and acknowledges none
 
 
 class Session:
@@ -102,10 +105,15 @@ class Session:
         self._announcement = announcement  # for Home Assistant; None: none
         self._announced = announcement is None
         self._asked: dict[int, str] = {}  # mid -> what else was asked for
+        self._unanswered: set[int] = set()  # mids of what was asked for
         self._in_flight: dict[int, int] = {}  # mid -> id of the row, or _NO_ROW
+        self._begun = time.monotonic()
+        self._answered = self._begun  # when the broker last acknowledged, or had nothing to
+        self._leaving = False
         self._sent: deque[EventRow] = deque()
         self._cursor = 0  # id of the row sent last
         self._late = ledger.state(clock())  # what is in it was recorded before this session
+        self._namesake = Namesake(topics, self._late.epoch)
         self._highest = 0  # id of the latest row ever sent in this session
         self._published: tuple[CountState, Quality] | None = None
         self._quality: Quality = {}
@@ -118,13 +126,17 @@ class Session:
         """Say that the device is there and ask for the words of the stores."""
         self._publish(self._topics.availability, ONLINE, retain=True)
         if self._words:
-            self._connection.subscribe(*self._words)
+            self._unanswered.add(self._connection.subscribe(*self._words))
         self._ask(self._topics.commands)
+        for topic in self._namesake.topics:
+            self._ask(topic, of_others=True)
         if self._announcement is not None:
             self._ask(discovery.BIRTH)
 
-    def _ask(self, topic: str) -> None:
-        self._asked[self._connection.subscribe(topic)] = topic
+    def _ask(self, topic: str, *, of_others: bool = False) -> None:
+        mid = self._connection.subscribe(topic, of_others=of_others)
+        self._asked[mid] = topic
+        self._unanswered.add(mid)
 
     def step(self) -> None:
         """Take in what arrived, free what is delivered, send what is due; waits a moment.
@@ -134,6 +146,7 @@ class Session:
             LedgerError: the ledger cannot be read or written.
         """
         self._take_in(_POLL_S)
+        self._end_on_silence()
         self._free()
         self._go_back_on_silence()
         self._announce()
@@ -146,6 +159,7 @@ class Session:
 
     def say_goodbye(self) -> None:
         """Say offline, and wait a moment for the broker to have taken it."""
+        self._leaving = True
         self._publish(self._topics.availability, OFFLINE, retain=True)
         deadline = time.monotonic() + _GOODBYE_S
         while self._in_flight and time.monotonic() < deadline:
@@ -161,11 +175,14 @@ class Session:
     def _handle(self, event: Event) -> None:
         match event:
             case Delivered(mid, refusal):
+                self._answered = time.monotonic()
                 row = self._in_flight.pop(mid, _NO_ROW)
                 if refusal is not None:
                     self._refused(row, refusal)
             case Message() if self._commands.concern(event):
                 self._obey(event)
+            case Message(topic, _) if topic in self._namesake.topics:
+                self._hear_namesake(event)
             case Message(discovery.BIRTH, payload):
                 self._announced = self._announced and payload != discovery.BORN
             case Message(topic, payload) if topic in self._words:
@@ -173,8 +190,10 @@ class Session:
             case Message(topic, _):
                 _log.debug("%s: was not asked for", topic)
             case Subscribed(mid, None):
+                self._unanswered.discard(mid)
                 self._ready = self._ready or mid not in self._asked
             case Subscribed(mid, refusal) if mid in self._asked:
+                self._unanswered.discard(mid)
                 _log.warning(
                     "the broker lets %s not read %s: %s; counts are delivered all the same",
                     self._topics.device,
@@ -211,6 +230,13 @@ class Session:
         answer = self._commands.answer(message)
         if answer is not None:
             self._publish(*answer)
+
+    def _hear_namesake(self, message: Message) -> None:
+        before = self._namesake.met
+        if self._namesake.hear(message) and not self._leaving and self._room():
+            self._publish(self._topics.availability, ONLINE, retain=True)
+        if self._namesake.met and not before:
+            self._news.set()  # which the state tells, and so the other one hears of us
 
     def _announce(self) -> None:
         """Tell Home Assistant of this device, once a connection and whenever it has started."""
@@ -255,6 +281,15 @@ class Session:
         for epoch, seq in freed.items():
             self._ledger.acknowledge(epoch, seq)
 
+    def _end_on_silence(self) -> None:
+        """Give up a broker that answers pings and nothing else; another one may be well."""
+        limit = time.monotonic() - self._rhythm.silence
+        owes = "acknowledges no message" if self._in_flight and self._answered < limit else ""
+        if self._unanswered and self._begun < limit:
+            owes = "answers no subscription"
+        if owes:
+            raise BrokerError(f"the broker {owes}, for {self._rhythm.silence:g} s now; see its log")
+
     def _go_back_on_silence(self) -> None:
         """Send again, ever less often, what the stores should have by now: go-back-N."""
         now = time.monotonic()
@@ -288,6 +323,7 @@ class Session:
             "detector": health.detector,
             "disk": FULL if self._ledger.disk_full else OK,
             "clock": OK if is_set(self._clock()) else UNSET,
+            **({"id": TAKEN} if self._namesake.met else {}),
             **self._measure(),
         }
 
@@ -312,6 +348,8 @@ class Session:
     def _publish(
         self, topic: str, payload: str, *, retain: bool = False, row: int = _NO_ROW
     ) -> None:
+        if not self._in_flight:
+            self._answered = time.monotonic()
         mid = self._connection.publish(topic, payload, retain=retain)
         self._in_flight[mid] = row
 

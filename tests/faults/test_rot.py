@@ -7,8 +7,10 @@ as systemd does.
 
 from __future__ import annotations
 
+import contextlib
 import datetime
 import random
+import sqlite3
 import struct
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -53,12 +55,14 @@ def crossing(number: int) -> Crossing:
 def make(folder: Path, *, crashed: bool) -> Image:
     """A file with pages of every kind; of one that crashed the last crossings are in its log."""
     path = folder / "ledger.db"
-    with Ledger.open(path, lines=["L1", LINE], max_mb=0) as ledger:
+    with Ledger.open(
+        path, lines=["L1", LINE], max_mb=0, machine="m", boot="b", new_epoch=lambda: "ab" * 16
+    ) as ledger:
         ledger.record_all([crossing(number) for number in range(700)], NOON)
         epoch = ledger.state(NOON).epoch
         for seq in (100, 200, 300, 400):  # the oldest are dropped: their pages are free
             ledger.acknowledge(epoch, seq)
-    with Ledger.open(path) as ledger:
+    with Ledger.open(path, machine="m", boot="b") as ledger:
         for number in range(700, 725):
             ledger.record(crossing(number), NOON)
         state, waiting = ledger.state(NOON), {row.seq: row for row in ledger.pending(999)}
@@ -131,9 +135,9 @@ def lives(path: Path, image: Image, bit: Bit) -> str:
 def _opened(path: Path) -> Ledger:
     """Open it, as often as systemd would; a second start has to be enough."""
     try:
-        return Ledger.open(path)
+        return Ledger.open(path, machine="m")
     except LedgerError:
-        return Ledger.open(path)
+        return Ledger.open(path, machine="m")
 
 
 def _goes_on(path: Path, totals: tuple[int, int]) -> None:
@@ -156,6 +160,40 @@ def _goes_on(path: Path, totals: tuple[int, int]) -> None:
             assert ends < 3
 
     assert (totals[0] + 8, totals[1] + 4) == (state.in_total, state.out_total)
+
+
+def test_a_file_that_sqlite_would_only_read_is_set_aside(memory_disk: Path) -> None:
+    """One of two bits says so; each start would end at its first crossing, for ever."""
+    image = make(memory_disk, crashed=False)
+
+    assert "set aside" == lives(memory_disk / "ledger.db", image, ("", 147))
+
+
+def test_text_that_a_bit_turned_into_bytes_is_damage(memory_disk: Path) -> None:
+    """SQLite tells the two apart by one bit in the row's head; the letters are the same."""
+    path = memory_disk / "ledger.db"
+    make(memory_disk, crashed=False).put(path)
+    with contextlib.closing(sqlite3.connect(path)) as db, db:
+        db.execute("UPDATE crossings SET direction = CAST(direction AS BLOB) WHERE id = 600")
+    with _opened(path) as ledger:
+        told = {row.seq for row in ledger.pending(999)}
+
+    assert 600 not in told
+    assert list(memory_disk.glob("*.bad-1"))
+
+
+def test_damage_that_no_look_finds_is_met_once(memory_disk: Path) -> None:
+    """What SQLite has met in use is damage, whatever the next start would find; totals go on."""
+    path = memory_disk / "ledger.db"
+    image = make(memory_disk, crashed=False)
+    image.put(path)
+    path.with_name("ledger.db.suspect").touch()
+    with _opened(path) as ledger:
+        state, waiting = ledger.state(NOON), ledger.backlog()
+
+    assert (image.totals, len(image.waiting)) == ((state.in_total, state.out_total), waiting)
+    assert state.epoch != image.epoch
+    assert not path.with_name("ledger.db.suspect").exists()
 
 
 def _survives(folder: Path, seed: int, flips: int, *, crashed: bool) -> None:
@@ -196,8 +234,8 @@ def test_no_flip_costs_a_total(memory_disk: Path, crashed: bool) -> None:
 @pytest.mark.parametrize("crashed", [False, True], ids=["closed", "crashed"])
 @pytest.mark.parametrize("seed", [2, 3])
 def test_no_flip_of_many_costs_a_total(memory_disk: Path, seed: int, crashed: bool) -> None:
-    """The same with 200 in each region."""
-    _survives(memory_disk, seed, 200, crashed=crashed)
+    """The same with 50 in each region."""
+    _survives(memory_disk, seed, 50, crashed=crashed)
 
 
 @pytest.mark.proof
