@@ -263,8 +263,8 @@ CUTS: dict[str, tuple[Callable[[bytes], bytes], LogState]] = {
     "half of the last page": (lambda log: log[:-2000], LogState.SOUND),
     "the last page in zeros": (lambda log: log[:-PAGE] + bytes(PAGE), LogState.TORN),
     "more zeros": (lambda log: log + bytes(3 * (PAGE + 24)), LogState.SOUND),
-    "zeros in the middle": (
-        lambda log: log[: len(log) // 2] + bytes(99) + log[len(log) // 2 + 99 :],
+    "a hole in the middle": (
+        lambda log: log[: len(log) // 2] + b"\xff" * 99 + log[len(log) // 2 + 99 :],
         LogState.DAMAGED,
     ),
 }
