@@ -32,6 +32,7 @@ FALLBACK = "fallback"
 FULL = "full"
 UNSET = "unset"
 TAKEN = "taken"
+_MOST_SAID = 200  # letters of the reason why a message cannot be read
 ALL_EVENTS = f"{BASE}/+/event"
 ALL_HEALTH = f"{BASE}/+/health"
 ALL_RETAINED = (f"{BASE}/+/availability", f"{BASE}/+/state", ALL_HEALTH)
@@ -514,7 +515,8 @@ def _load(what: str, payload: str | bytes, read: Callable[[Mapping[str, Any]], T
         return read(data)
     except _UNREADABLE as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(f"{what} message cannot be read: {reason}") from error
+        # It quotes what came, and who sends may send much.
+        raise DataError(f"{what} message cannot be read: {reason[:_MOST_SAID]}") from error
 
 
 def _known(kind: object, kinds: Container[str]) -> str:
