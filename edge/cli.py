@@ -261,6 +261,9 @@ def _add_export(verbs: Verbs) -> None:
     verb.add_argument(
         "--timezone", default="", metavar="ZONE", help="of the site (default: its device's)"
     )
+    verb.add_argument(
+        "--day-starts", default="00:00", metavar="HH:MM", help="as [site] day_starts has it"
+    )
     forms = verb.add_mutually_exclusive_group()
     forms.add_argument("--csv", dest="form", action="store_const", const="csv", default="text")
     forms.add_argument("--json", dest="form", action="store_const", const="json")
@@ -275,6 +278,7 @@ def _export(options: argparse.Namespace) -> int:
         device=options.device,
         line=options.line,
         timezone=options.timezone,
+        day_starts=collector.read_day_starts(options.day_starts),
     )
     database = collector.open_database(options.store, only_read=True)
     with contextlib.closing(database):

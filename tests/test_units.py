@@ -16,6 +16,7 @@ from tests.conftest import ROOT
 
 UNIT = ROOT / "systemd" / "headcount.service"
 DEBUG = ROOT / "systemd" / "headcount-debug.conf"
+COLLECT = ROOT / "systemd" / "headcount-collect.service"
 PROGRAM = "/opt/headcount/bin/headcount"
 
 
@@ -38,6 +39,30 @@ def test_the_sandbox_is_closed() -> None:
     done = analyze("security", "--offline=true", "--threshold=18", UNIT)
 
     assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_the_collector_has_a_network_and_little_else() -> None:
+    """By systemd's own measure it is at 1.3 of 10 or below."""
+    done = analyze("security", "--offline=true", "--threshold=13", COLLECT)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_the_collector_is_started_as_the_program_takes_it(tmp_path: Path) -> None:
+    """No line is unknown to systemd; without a file of options it is a broker here, and SQLite."""
+    text = COLLECT.read_text()
+    unit = tmp_path / COLLECT.name
+    unit.write_text(text.replace(PROGRAM, str(shutil.which("true"))))
+    done = analyze("verify", unit)
+    (defaults,) = re.findall(r'^Environment="COLLECT=(.*)"$', text, re.MULTILINE)
+    (command,) = re.findall(r"^ExecStart=(.+)$", text, re.MULTILINE)
+    program, *arguments = shlex.split(command.replace("$COLLECT", defaults))
+    options = build_parser().parse_args(arguments)
+
+    assert (0, "") == (done.returncode, done.stdout + done.stderr)
+    assert PROGRAM == program
+    assert "mqtt://localhost" == options.broker
+    assert options.store.startswith("sqlite:/var/lib/headcount-collect/")
 
 
 def test_the_gate_can_fail() -> None:

@@ -12,7 +12,7 @@ from edge.collector.export import Query, export
 from edge.collector.opening import open_database
 from edge.collector.service import Order, collect
 from edge.collector.tables import write
-from edge.collector.wall import DAY, HOUR, QUARTER, When
+from edge.collector.wall import DAY, HOUR, QUARTER, When, read_day_starts
 
 __all__ = [
     "DAY",
@@ -24,5 +24,6 @@ __all__ = [
     "collect",
     "export",
     "open_database",
+    "read_day_starts",
     "write",
 ]

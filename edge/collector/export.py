@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta, tzinfo
+from datetime import UTC, datetime, time, timedelta, tzinfo
 
 from edge.collector.database import Database
 from edge.collector.history import (
@@ -23,7 +23,7 @@ from edge.collector.history import (
     read_gaps,
     read_quarters,
 )
-from edge.collector.wall import When, is_place, periods, quarters, zone_of
+from edge.collector.wall import MIDNIGHT, When, day_of, is_place, periods, quarters, zone_of
 from edge.contract.quality import Quality
 from edge.errors import CallError
 from edge.periods import QUARTER_S, Period
@@ -42,6 +42,7 @@ class Query:
         device: empty: all.
         line: empty: all of a device together.
         timezone: of the site; empty: as its device tells it.
+        day_starts: when its days begin; with a quarter of an hour.
     """
 
     by: str
@@ -50,6 +51,7 @@ class Query:
     device: str = ""
     line: str = ""
     timezone: str = ""
+    day_starts: time = MIDNIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +97,7 @@ def _of_device(database: Database, device: str, query: Query, now: datetime) -> 
         by_start[each.start].append(each)
     passed = read_crossings(database, device, query.line, wide) if query.line else None
     gaps = read_gaps(database, device, wide)
-    for period in periods(query.by, span.start, span.end, zone):
+    for period in periods(query.by, span.start, span.end, zone, query.day_starts):
         starts = list(quarters(period))
         known = [each for start in starts for each in by_start.get(start, ())]
         counts = _sum(
@@ -120,11 +122,12 @@ def _of_device(database: Database, device: str, query: Query, now: datetime) -> 
 
 
 def _span(query: Query, zone: tzinfo, now: datetime) -> Period:
-    end = min(now, query.last.end(zone)) if query.last else now
+    starts = query.day_starts
+    end = min(now, query.last.end(zone, starts)) if query.last else now
     if query.first is None:
-        day = (end - timedelta(microseconds=1)).astimezone(zone).date() - _WEEK
-        return Period(When("", day=day).start(zone), end)
-    start = query.first.start(zone)
+        day = day_of(end - timedelta(microseconds=1), zone, starts) - _WEEK
+        return Period(When("", day=day).start(zone, starts), end)
+    start = query.first.start(zone, starts)
     if start >= end:
         last = query.last.text if query.last and end < now else "now"
         raise CallError(f"--from {query.first.text} is not before --to, which is {last}")

@@ -12,6 +12,8 @@ from edge.periods import Period, hour_of, quarter_of
 
 QUARTER, HOUR, DAY = "quarter", "hour", "day"
 
+MIDNIGHT = time()
+
 _DAY = timedelta(days=1)
 _YEARS = range(2000, 2200)  # within which all zones can be reckoned with
 
@@ -41,22 +43,45 @@ class When:
             return cls(text, day=moment.date())
         return cls(text, moment=moment)
 
-    def start(self, zone: tzinfo) -> datetime:
-        """The moment, in UTC; of a day its first one."""
+    def start(self, zone: tzinfo, starts: time = MIDNIGHT) -> datetime:
+        """The moment, in UTC; of a day its first one, where days begin at `starts`."""
         if self.day is not None:
-            return midnight(self.day, zone)
+            return begin(self.day, zone, starts)
         assert self.moment is not None
         own = self.moment if self.moment.tzinfo else self.moment.replace(tzinfo=zone)
         return own.astimezone(UTC)
 
-    def end(self, zone: tzinfo) -> datetime:
+    def end(self, zone: tzinfo, starts: time = MIDNIGHT) -> datetime:
         """The moment, in UTC; of a day the first one after it."""
-        return self.start(zone) if self.day is None else midnight(self.day + _DAY, zone)
+        if self.day is None:
+            return self.start(zone)
+        return begin(self.day + _DAY, zone, starts)
 
 
-def midnight(day: date, zone: tzinfo) -> datetime:
-    """When a day begins, in UTC; at one o'clock, where the clock is put ahead at midnight."""
-    return datetime.combine(day, time(), zone).astimezone(UTC)
+def read_day_starts(text: str) -> time:
+    """Read when days begin, as `04:00`.
+
+    Raises:
+        CallError: it is none, or in the midst of a quarter of an hour, which are what is added up.
+    """
+    try:
+        starts = time.fromisoformat(text)
+    except ValueError as error:
+        raise CallError(f"{text!r}: write when days begin as 04:00") from error
+    if starts.minute % 15 or starts.second or starts.microsecond or starts.tzinfo:
+        raise CallError(f"{text!r}: days begin with a quarter of an hour, as 04:00 or 04:15")
+    return starts
+
+
+def day_of(moment: datetime, zone: tzinfo, starts: time = MIDNIGHT) -> date:
+    """The day that a moment lies in, called by the date on which it begins."""
+    day = moment.astimezone(zone).date()
+    return day if begin(day, zone, starts) <= moment else day - _DAY
+
+
+def begin(day: date, zone: tzinfo, starts: time = MIDNIGHT) -> datetime:
+    """When a day begins, in UTC; an hour later, where the clock is put ahead over that time."""
+    return datetime.combine(day, starts, zone).astimezone(UTC)
 
 
 def zone_of(name: str) -> tzinfo:
@@ -80,12 +105,14 @@ def is_place(name: str) -> bool:
     return name[:1] not in ("+", "-")
 
 
-def periods(by: str, start: datetime, end: datetime, zone: tzinfo) -> Iterator[Period]:
+def periods(
+    by: str, start: datetime, end: datetime, zone: tzinfo, starts: time = MIDNIGHT
+) -> Iterator[Period]:
     """All quarters, hours or days on the wall that begin before `end`, from that of `start` on."""
-    period = _period(by, start, zone)
+    period = _period(by, start, zone, starts)
     while period.start < end:
         yield period
-        period = _period(by, period.end, zone)
+        period = _period(by, period.end, zone, starts)
 
 
 def quarters(period: Period) -> Iterator[datetime]:
@@ -96,10 +123,10 @@ def quarters(period: Period) -> Iterator[datetime]:
         quarter = quarter_of(quarter.end)
 
 
-def _period(by: str, moment: datetime, zone: tzinfo) -> Period:
+def _period(by: str, moment: datetime, zone: tzinfo, starts: time) -> Period:
     if by == QUARTER:
         return quarter_of(moment)
     if by == HOUR:
         return hour_of(moment, zone)
-    day = moment.astimezone(zone).date()
-    return Period(midnight(day, zone), midnight(day + _DAY, zone))
+    day = day_of(moment, zone, starts)
+    return Period(begin(day, zone, starts), begin(day + _DAY, zone, starts))

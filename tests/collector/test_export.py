@@ -13,7 +13,16 @@ from pathlib import Path
 import pytest
 
 from edge.cli import main
-from edge.collector import DAY, HOUR, QUARTER, Query, When, export, open_database
+from edge.collector import (
+    DAY,
+    HOUR,
+    QUARTER,
+    Query,
+    When,
+    export,
+    open_database,
+    read_day_starts,
+)
 from edge.collector.export import Counts
 from edge.collector.records import read_record
 from edge.collector.store import Store
@@ -257,3 +266,29 @@ def test_a_name_cannot_be_a_formula() -> None:
     write([Counts("door", "=1+1", moment, moment, 1, 1, 1.0, (), "")], out, "csv")
 
     assert "door,'=1+1," in out.getvalue()
+
+
+def test_days_that_begin_at_the_sites_hour(address: str) -> None:
+    """From four to four on the wall, over a change of the clock; a day is that of its begin."""
+    fill(address, *quarters(utc("2026-03-27T03:00"), utc("2026-03-30T02:00")))
+    starts = read_day_starts("04:00")
+    with closing(open_database(address, only_read=True)) as database:
+        first, last = When.read("2026-03-27"), When.read("2026-03-29")
+        found = list(export(database, Query(DAY, first, last, day_starts=starts), LONG_AFTER))
+        early = datetime(2026, 3, 29, 1, tzinfo=UTC)  # 3:00, which is of the day before
+        week = list(export(database, Query(DAY, day_starts=starts), early))
+
+    assert [
+        ("2026-03-27T04:00:00+01:00", "2026-03-28T04:00:00+01:00", 192, 1.0),
+        ("2026-03-28T04:00:00+01:00", "2026-03-29T04:00:00+02:00", 184, 1.0),
+        ("2026-03-29T04:00:00+02:00", "2026-03-30T04:00:00+02:00", 192, 1.0),
+    ] == [(r.start.isoformat(), r.end.isoformat(), r.in_count, r.coverage) for r in found]
+    assert "2026-03-28T04:00:00+01:00" == week[-1].start.isoformat()
+    assert 7 == len(week)
+
+
+@pytest.mark.parametrize("text", ["4", "04:10", "25:00", "04:00:30", "04:00+01:00"])
+def test_a_day_that_begins_in_the_midst_of_a_quarter_is_refused(text: str) -> None:
+    """In one line that says how to write it."""
+    with pytest.raises(CallError, match=r"^[^\n]*04:00[^\n]*$"):
+        read_day_starts(text)

@@ -63,9 +63,9 @@ def test_the_wheel_carries_the_sticks_installer(wheel: Path) -> None:
 
 
 def test_the_wheel_carries_the_units(wheel: Path) -> None:
-    """The service's unit and its drop-in lie beside the installers, as in the checkout."""
+    """The services' units and the drop-in lie beside the installers, as in the checkout."""
     with zipfile.ZipFile(wheel) as archive:
-        for name in ("headcount.service", "headcount-debug.conf"):
+        for name in ("headcount.service", "headcount-debug.conf", "headcount-collect.service"):
             assert (ROOT / "systemd" / name).read_bytes() == archive.read(f"deploy/systemd/{name}")
 
 

@@ -30,8 +30,11 @@ CUTS_OF_A_LEDGER = 20  # then another begins, so that some are cut while they ar
 FULL, NORMAL = "FULL", "NORMAL"
 
 
-def _cut(card: Card, path: Path, seconds: float, sync: str = FULL) -> int:
-    """Count on the card, cut its power; the last seq that was acknowledged before, or 0."""
+def _cut(card: Card, path: Path, more: int, seconds: float, sync: str = FULL) -> int:
+    """Count on the card, cut its power; the last seq that was acknowledged before, or 0.
+
+    It is cut so many seconds after so many more were acknowledged.
+    """
     told, teller = os.pipe()
     os.set_blocking(told, False)
     command = [sys.executable, __file__, str(path), sync]
@@ -54,7 +57,7 @@ def _cut(card: Card, path: Path, seconds: float, sync: str = FULL) -> int:
         return heard
 
     try:
-        wait_until(listen, "the child is at work")
+        wait_until(lambda: listen().count(b"\n") > more, "the child is at work", 60)
         time.sleep(seconds)
         listen()  # what is acknowledged while the power goes may be on either side
         card.cut_power()
@@ -86,9 +89,9 @@ def _survives(card: Card, seed: int, cuts: int) -> None:
     for number in range(cuts):
         path = card.folder / f"ledger-{number // CUTS_OF_A_LEDGER}.db"
         # From the first write of the file's tables to the middle of a busy moment.
-        seconds = 0.0 if number % 5 == 0 else randomness.uniform(0.0, 0.15)
+        more = 0 if number % 5 == 0 else randomness.randrange(30)
         before = acknowledged if number % CUTS_OF_A_LEDGER else 0
-        acknowledged = max(before, _cut(card, path, seconds))
+        acknowledged = max(before, _cut(card, path, more, randomness.uniform(0.0, 0.03)))
         lost += _check(path, acknowledged)
         unreadable += bool(list(card.folder.glob("*.bad-*")))
     print(f"seed {seed}: {cuts} cuts, lost {lost}, unreadable {unreadable}, last {acknowledged}")
@@ -106,7 +109,7 @@ def test_a_cut_takes_what_was_not_synced(card: Card) -> None:
     """The control: with `synchronous = NORMAL` acknowledged rows are lost, so a cut is a cut."""
     card.insert()
     path = card.folder / "ledger.db"
-    acknowledged = _cut(card, path, 0.3, NORMAL)
+    acknowledged = _cut(card, path, 20, 0.0, NORMAL)
 
     assert 0 < _check(path, acknowledged) <= acknowledged
 
