@@ -102,8 +102,15 @@ class Card:
             os.close(folder)
 
     def again(self) -> None:
-        """Take it out and insert it, as a machine does that is switched on again."""
+        """Take it out and insert it, as a machine does that is switched on again.
+
+        A copy of it, for who has entered a namespace meanwhile may still hold the one that was cut,
+        and the kernel would go on with that.
+        """
         unmount(self.folder)
+        copy = self.image.with_suffix(".copy")
+        subprocess.run(["cp", "--sparse=always", self.image, copy], check=True)
+        copy.replace(self.image)
         self.insert()
 
 

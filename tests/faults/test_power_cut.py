@@ -7,7 +7,6 @@ cards, which may tear a sector, or say that they have written what they have not
 
 from __future__ import annotations
 
-import datetime
 import os
 import random
 import subprocess
@@ -18,14 +17,13 @@ from pathlib import Path
 import pytest
 
 from edge.ledger import Ledger, OutboxRow
-from edge.types import Crossing, Direction
+from tests import counting
 from tests.brokers import wait_until
 from tests.disks import Card, card
 from tests.processes import ROOT
 
 __all__ = ["card"]
 
-NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
 CUTS_OF_A_LEDGER = 20  # then another begins, so that some are cut while they are made
 FULL, NORMAL = "FULL", "NORMAL"
 
@@ -37,7 +35,7 @@ def _cut(card: Card, path: Path, more: int, seconds: float, sync: str = FULL) ->
     """
     told, teller = os.pipe()
     os.set_blocking(told, False)
-    command = [sys.executable, __file__, str(path), sync]
+    command = [sys.executable, counting.__file__, str(path), sync]
     child = subprocess.Popen(
         command,
         stdout=teller,
@@ -73,7 +71,7 @@ def _cut(card: Card, path: Path, more: int, seconds: float, sync: str = FULL) ->
 def _check(path: Path, acknowledged: int) -> int:
     """The ledger is readable and agrees with itself; how many acknowledged crossings it lacks."""
     with Ledger.open(path) as ledger:
-        state, rows = ledger.state(NOON), ledger.pending(1_000_000)
+        state, rows = ledger.state(counting.NOON), ledger.pending(1_000_000)
     crossings = [row for row in rows if isinstance(row, OutboxRow)]
 
     assert list(range(1, state.seq + 1)) == [row.seq for row in crossings]
@@ -119,18 +117,3 @@ def test_a_cut_takes_what_was_not_synced(card: Card) -> None:
 def test_many_power_cuts(card: Card, seed: int) -> None:
     """The same with a hundred cuts each."""
     _survives(card, seed, cuts=100)
-
-
-def _count(path: Path, sync: str) -> None:
-    """Count until killed, telling each seq once it is in the ledger."""
-    os.write(1, b"begun\n")
-    with Ledger.open(path) as ledger:
-        ledger._recorder.execute(f"PRAGMA synchronous = {sync}")
-        while True:
-            for direction in (Direction.IN, Direction.IN, Direction.OUT):
-                state = ledger.record(Crossing("L1", direction, 0, 0.0, 0, 1.0, 0.9), NOON)
-                os.write(1, b"%d\n" % state.seq)
-
-
-if __name__ == "__main__":
-    _count(Path(sys.argv[1]), sys.argv[2])
