@@ -92,6 +92,8 @@ def _survives(card: Card, seed: int, cuts: int) -> None:
         acknowledged = max(before, _cut(card, path, more, randomness.uniform(0.0, 0.03)))
         lost += _check(path, acknowledged)
         unreadable += bool(list(card.folder.glob("*.bad-*")))
+        if number % CUTS_OF_A_LEDGER == CUTS_OF_A_LEDGER - 1:
+            print(f"seed {seed}: {number + 1} cuts, lost {lost}, unreadable {unreadable}")
     print(f"seed {seed}: {cuts} cuts, lost {lost}, unreadable {unreadable}, last {acknowledged}")
 
     assert (0, 0) == (lost, unreadable)
