@@ -41,24 +41,11 @@ from edge.periods import quarter_of
 from edge.publisher import Publisher, Rhythm
 from edge.types import Crossing, Direction
 from tests.brokers import Broker, Listener, Mosquitto, make_broker, retained, wait_until
+from tests.paced_door import HEALTH
 
 NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
 QUICK = Rhythm(reconnect=(0.05, 0.2), health=0.2, resend=(0.3, 1.0))
 WELL = {"counting": True, "detector": "ok", "disk": "ok", "clock": "ok"}
-HEALTH = HealthSnapshot(
-    fps=10.0,
-    inference_ms=20.0,
-    device="CPU",
-    camera_age_s=0.1,
-    dropped=0,
-    temperature_c=None,
-    throttled=None,
-    rss_mb=50.0,
-    disk_free_mb=1000.0,
-    outbox=0,
-    versions={"headcount": "0"},
-    model="heads 1.0.0",
-)
 
 
 @pytest.fixture(params=["mosquitto", "embedded"])
