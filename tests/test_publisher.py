@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -758,6 +759,21 @@ def test_what_is_no_broker_is_told(ledger: Ledger, caplog: pytest.LogCaptureFixt
                     peer.recv(100)
                     peer.sendall(b"\x20\x04\xff\xff\xff\xffHTTP/1.1 400 Bad Request")
             wait_until(lambda: "speaks MQTT" in caplog.text, "the fault is told")
+
+
+def test_a_silent_broker_is_not_waited_for_twice(ledger: Ledger) -> None:
+    """The 4 s of an attempt that nobody answers are the pause before the next."""
+    patient = Rhythm(reconnect=(4.0, 4.0))
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as peers:
+        server.settimeout(30)
+        away = MqttConfig(url=f"mqtt://127.0.0.1:{server.getsockname()[1]}", protocol="5")
+        with Publisher("door", away, ledger, status=lambda: HEALTH, rhythm=patient):
+            peers.enter_context(contextlib.closing(server.accept()[0]))
+            begun = time.monotonic()
+            peers.enter_context(contextlib.closing(server.accept()[0]))
+            passed = time.monotonic() - begun
+
+    assert 3.9 < passed < 6.5
 
 
 def test_a_killed_device_is_offline_and_its_totals_go_on(broker: Broker, tmp_path: Path) -> None:

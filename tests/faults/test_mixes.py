@@ -35,6 +35,7 @@ from tests.postgres import Postgres
 _BURST = 8  # times in a row, at most, before all must have recovered
 _DOWN_S = 0.4  # of who was killed, at most
 _RECOVERY_S = 90.0  # on a busy machine a collector alone may take ten seconds to start
+_LOOK_S = 0.2  # between looks into the store, each of which opens it
 _PROOF = 500  # faults
 
 
@@ -133,6 +134,7 @@ class World:
         due = {door.device: door.counted() for door in self.doors}
 
         def is_stored() -> bool:
+            time.sleep(_LOOK_S)
             stored = _stored_to(self.address)
             return all(stored.get(device, 0) >= seq for device, seq in due.items())
 
