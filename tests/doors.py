@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.brokers import wait_until
 from tests.conftest import ROOT
 from tests.history import Count, Passage
+from tests.nursery import Forked, fork
 from tests.paced_door import direction_of
 
 LINE = '[[line]]\nname = "L1"\na = [0, 0.5]\nb = [1, 0.5]\nin_side = [0.5, 0.9]\n'
@@ -24,7 +25,7 @@ _COUNTED = re.compile(r"(?:in|out) over L1: in (\d+), out (\d+)")
 class Running:
     """A service that runs, and the log that it writes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, log: Path) -> None:
         self.process = process
         self._log = log
 
@@ -129,16 +130,16 @@ class PacedDoor:
     def start(self) -> Running:
         self._before = self.counted()
         log = self.folder / f"{self.device}-{len(self.started)}"
-        command = [*self.within, sys.executable, "-m", "tests.paced_door", str(self.folder)]
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [*command, self.device, self.url, *self.options],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                cwd=ROOT,
-            )
-        self.started.append(Running(process, log))
+        arguments = (str(self.folder), self.device, self.url, *self.options)
+        self.started.append(Running(self._process(log, arguments), log))
         return self.started[-1]
+
+    def _process(self, log: Path, arguments: tuple[str, ...]) -> subprocess.Popen[bytes] | Forked:
+        if not self.within:
+            return fork(log, "tests.paced_door", *arguments)
+        command = [*self.within, sys.executable, "-m", "tests.paced_door", *arguments]
+        with log.open("wb") as file:
+            return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT)
 
     def kill(self) -> None:
         self.started[-1].process.kill()

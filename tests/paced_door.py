@@ -1,10 +1,10 @@
 """A program: a door with a ledger and a publisher, passed by people who are known one by one.
 
-    python -m tests.paced_door FOLDER DEVICE URL [--rate 100] [--together 1] [--protocol auto]
+    python -m tests.paced_door FOLDER DEVICE URL [--rate 100] [--together 1] [--store db] ...
 
 It is made to be killed: a line goes to FOLDER/DEVICE.people before each person is counted and one
 after, and started again it goes on with the next person. SIGTERM ends the counting; what waits is
-delivered to the store "db", and the program ends.
+delivered, and the program ends.
 
     pass PERSON DIRECTION
     kept PERSON EPOCH SEQ IN OUT
@@ -62,7 +62,8 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(relativeCreated)d %(message)s")
     enough = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: enough.set())
-    config = MqttConfig(url=options.url, stores=("db",), protocol=options.protocol)
+    stores = (options.store,) if options.store else ()
+    config = MqttConfig(url=options.url, stores=stores, protocol=options.protocol, plain_text=True)
     rhythm = QUICK if options.quick else Rhythm()
     with (
         Ledger.open(options.folder / f"{options.device}.db") as ledger,
@@ -83,6 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("url")
     parser.add_argument("--rate", type=float, default=100, help="pictures a second with people")
     parser.add_argument("--together", type=int, default=1, help="people in each of them")
+    parser.add_argument("--store", default="db", help="whose word frees; empty: the broker's does")
     parser.add_argument("--protocol", default="auto")
     parser.add_argument("--quick", action="store_true", help="reconnect sooner than a device does")
     return parser

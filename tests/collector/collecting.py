@@ -20,6 +20,7 @@ from tests.brokers import free_port, wait_until
 from tests.collector.events import NOON
 from tests.doors import Running
 from tests.history import Count, Passage
+from tests.nursery import Forked, fork
 from tests.paced_door import HEALTH, QUICK
 
 
@@ -31,19 +32,23 @@ class Collector:
     address: str
     folder: Path
     options: tuple[str, ...] = ()
+    forked: bool = False  # from one that has loaded all: for those that are started often
     port: int = field(default_factory=free_port)
     started: list[Running] = field(default_factory=list)
 
     def start(self) -> Running:
         log = self.folder / f"collector-{self.port}-{len(self.started)}"
-        command = [sys.executable, "-m", "edge.cli", "collect", "--broker", self.broker]
-        command += ["--store", self.address, "--name", "db", "--metrics", str(self.port)]
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [*command, *self.options], stdout=file, stderr=subprocess.STDOUT
-            )
-        self.started.append(Running(process, log))
+        arguments = ["collect", "--broker", self.broker, "--store", self.address, "--name", "db"]
+        arguments += ["--metrics", str(self.port), *self.options]
+        self.started.append(Running(self._process(log, arguments), log))
         return self.started[-1]
+
+    def _process(self, log: Path, arguments: list[str]) -> subprocess.Popen[bytes] | Forked:
+        if self.forked:
+            return fork(log, "edge.cli", *arguments)
+        command = [sys.executable, "-m", "edge.cli", *arguments]
+        with log.open("wb") as file:
+            return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
 
     def ready(self) -> Running:
         """Start, and wait until it listens to the devices."""

@@ -2,10 +2,10 @@
 
     people --> door: ledger, publisher --> broker --> headcount collect --> SQLite or PostgreSQL
 
-All are real processes, and all ends are kill -9. Faults come in bursts, so that some strike who has
-not come back from the last. After a burst all that was counted until then must get into the store,
-which leaves a moment to work in and shows that the whole goes on. What happened is
-judged by `tests.history`.
+All are processes of their own, and all ends are kill -9. Faults come in bursts, so that some strike
+who has not come back from the last. After a burst all that was counted until then must get into the
+store, which leaves a moment to work in and shows that the whole goes on. What happened is judged by
+`tests.history`.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def with_sqlite(tmp_path: Path) -> Iterator[World]:
     with Mosquitto(tmp_path) as broker:
         address = f"sqlite:{tmp_path / 'store.db'}"
         door = PacedDoor(broker.url, tmp_path, options=("--quick",))
-        collector = Collector(broker.url, address, tmp_path)
+        collector = Collector(broker.url, address, tmp_path, forked=True)
         yield World(broker, None, address, [door], [collector])
 
 
@@ -228,7 +228,7 @@ def with_postgresql(tmp_path: Path) -> Iterator[World]:
     with Mosquitto(tmp_path) as broker, Postgres() as server:
         address = server.new_database()
         doors = [PacedDoor(broker.url, tmp_path, name, options) for name in ("door", "yard")]
-        collectors = [Collector(broker.url, address, tmp_path) for _ in range(2)]
+        collectors = [Collector(broker.url, address, tmp_path, forked=True) for _ in range(2)]
         yield World(broker, server, address, doors, collectors)
 
 
@@ -238,7 +238,7 @@ def with_mqtt_3_1_1(tmp_path: Path) -> Iterator[World]:
     with Amqtt(tmp_path) as broker:
         address = f"sqlite:{tmp_path / 'store.db'}"
         door = PacedDoor(broker.url, tmp_path, options=("--quick",))
-        collector = Collector(broker.url, address, tmp_path)
+        collector = Collector(broker.url, address, tmp_path, forked=True)
         yield World(broker, None, address, [door], [collector])
 
 
