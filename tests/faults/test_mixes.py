@@ -34,7 +34,7 @@ from tests.postgres import Postgres
 
 _BURST = 8  # times in a row, at most, before all must have recovered
 _DOWN_S = 0.4  # of who was killed, at most
-_RECOVERY_S = 90.0  # on a busy machine a collector alone may take ten seconds to start
+_RECOVERY_S = 300.0  # on a machine that has no time for the tests; usual is a second
 _LOOK_S = 0.2  # between looks into the store, each of which opens it
 _PROOF = 500  # faults
 
