@@ -29,8 +29,9 @@ RESULTS: dict[str, Any] = {
         for seed in (1, 2)
     ],
     "outages": [
-        {"waiting": 12000, "first_s": 1.5, "all_s": 11.9},
+        {"waiting": 12000, "first_s": 1.5, "all_s": 9.9},
         {"waiting": 12000, "first_s": 2.5, "all_s": 12.1},
+        {"waiting": 900, "first_s": 0.5, "all_s": 3.0},
     ],
     "commits": {"commits": 2000, "p50_ms": 3.25, "p99_ms": 9.5},
 }
@@ -76,11 +77,11 @@ def test_losses_are_told_by_run_and_added_up(page: Any) -> None:
 
 
 def test_outages_are_held_against_what_is_asked_for(page: Any) -> None:
-    """The first within 2 s; as many as asked for, out of those that waited, within 10 s."""
+    """The first within 2 s; all within 10 s, where there were as many as asked for."""
     told = page.outages(RESULTS)
 
-    assert ["12000", "1.50", "11.90"] == cells(told, "1")
-    assert "the first was in 1 of 2 outages, all were in 1" in told
+    assert ["12000", "1.50", "9.90"] == cells(told, "1")
+    assert "the first was in 2 of 3 outages, all were in 1" in told
 
 
 def test_without_root_it_says_that_nothing_was_run(page: Any) -> None:
