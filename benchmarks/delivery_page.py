@@ -27,12 +27,12 @@ tests, `tests/history.py`, which knows everybody who passed.
 
 {kills_setting}
 
-Three doors count {rate:.0f} people a second each, or fewer where the machine or its disk has no time
-for it (the plain one has no disk to wait for), side by side, for {seconds:.0f} s a run.
-Meanwhile the one broker is killed (kill -9) {kills} times at random moments, to be back {down:.1f} s later. Nothing else
-is killed. All come back to the broker after 1 to 5 s, or sooner. Counted twice is what a reader has
-got twice: that of the plain way has nothing to tell it by; `headcount collect`, which stores what
-the other two send, has (device, epoch, seq).
+Three doors count {rate:.0f} people a second each, side by side, for {seconds:.0f} s a run; the two
+that have a disk to write to count fewer where it is slow or the machine has no time. Meanwhile the
+one broker is killed (kill -9) {kills} times at random moments, to be back {down:.1f} s later.
+Nothing else is killed. All come back to the broker after 1 to 5 s, or sooner. Counted twice is what
+a reader has got twice: that of the plain way has nothing to tell it by; `headcount collect`, which
+stores what the other two send, has (device, epoch, seq).
 
 {kills_table}
 
