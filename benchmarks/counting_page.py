@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
+from marked import replaced
+
 BEGIN, END = "<!-- counting: begin -->", "<!-- counting: end -->"
 OURS = "ours"
 OUR_OWN = (OURS, "deferred")
@@ -94,11 +96,7 @@ def section(results: Results) -> str:
 
 def renew(page: str, results: Results) -> str:
     """The page with a new counting part."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError("the page has no marks for the counting part")
-    return f"{before}{BEGIN}\n{section(results)}{END}{after}"
+    return replaced(page, BEGIN, END, section(results))
 
 
 def error(true: Sequence[int], counted: Sequence[int]) -> int:

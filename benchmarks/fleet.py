@@ -12,6 +12,7 @@ import argparse
 import contextlib
 import os
 import secrets
+import sys
 import tempfile
 import threading
 import time
@@ -21,6 +22,9 @@ from pathlib import Path
 from edge.access import Access
 from edge.contract.messages import Ack, CrossingMessage, Topics
 from edge.mqtt import Connection, Delivered, Message
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
 from tests.brokers import Mosquitto
 from tests.collector.collecting import Collector, stored
 from tests.collector.events import NOON

@@ -15,7 +15,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from counting_page import renew
+import counting_page
+import delivery_page
 from tables import headline_table
 
 from training.arms import ARMS, DENSE, OURS, SWEEPS, Arm
@@ -25,7 +26,9 @@ from training.config import load_recipe
 HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "pruning.json"
 HEADLINE = HERE / "results" / "headline.json"
-COUNTING = HERE / "results" / "counting.json"  # made by counting.py, which renews its part alone
+# Made by counting.py and delivery.py, each of which renews its part alone.
+COUNTING = HERE / "results" / "counting.json"
+DELIVERY = HERE / "results" / "delivery.json"
 ALIGNMENT = HERE / "results" / "alignment.md"
 FIGURES = HERE.parent / "docs" / "figures"
 STAIRS = 4  # staircases that are shown
@@ -94,6 +97,9 @@ Cluster pruning "as published" is a reconstruction: the order across layers coul
 
 <!-- counting: begin -->
 <!-- counting: end -->
+
+<!-- delivery: begin -->
+<!-- delivery: end -->
 """
 
 PAIRS = (
@@ -122,7 +128,8 @@ def page(results: dict[str, Any]) -> str:
         ablation=ablation(rows),
         stairs=stairs(results["staircases"]),
     )
-    return renew(pruned, json.loads(COUNTING.read_text()))
+    counted = counting_page.renew(pruned, json.loads(COUNTING.read_text()))
+    return delivery_page.renew(counted, json.loads(DELIVERY.read_text()))
 
 
 def off(rows: list[Row | Arm]) -> str:

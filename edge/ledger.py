@@ -16,7 +16,8 @@ Each row has a checksum (`ledger_checks`), and a crossing the shift of the wall'
 time is filled in once the clock is synchronised, if the machine was not off between.
 
 One thread records; all other threads share a second connection, so that reading and freeing
-hold up a crossing for no longer than a commit.
+hold up a crossing for no longer than a commit. They write in turns: people who come without a
+pause do not hold up the freeing for longer either.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ from edge.identity import boot_identity, machine_identity
 from edge.ledger_rows import BucketRow, EventRow, GapRow, OutboxRow
 from edge.periods import Period
 from edge.reserve import Reserve
+from edge.turns import Turns
 from edge.types import CountState, Crossing, Direction, LineTotals
 
 __all__ = ["BucketRow", "EventRow", "GapRow", "Ledger", "OutboxRow"]
@@ -83,6 +85,7 @@ class Ledger:
         self._file_lock = lock
         self._recorder, self._recorder_lock = recorder, threading.Lock()
         self._shared, self._shared_lock = shared, threading.Lock()
+        self._turns = Turns()  # to write
         self._day, self._night = day, night
         self._clocks = clocks
         self._undated = True  # whether crossings of this boot may wait for their time
@@ -280,7 +283,7 @@ class Ledger:
                 )
                 return write(db)
 
-        with self._recorder_lock, ledger_file.told(self._path):
+        with self._recorder_lock, self._turns, ledger_file.told(self._path):
             written = ledger_file.lasting(self._reserve, whole)
         self._reserve.keep()
         return written
@@ -314,7 +317,7 @@ class Ledger:
         Raises:
             LedgerError: it could not be written, and nothing is changed.
         """
-        with self._sharing() as db:
+        with self._sharing() as db, self._turns:
             return ledger_file.lasting(self._reserve, lambda: self._obey(db, command, utc))
 
     def _obey(self, db: sqlite3.Connection, command: Command, utc: datetime) -> CommandResult:
@@ -391,7 +394,7 @@ class Ledger:
         Raises:
             LedgerError: the file cannot be written; they stay, and are sent again.
         """
-        with self._sharing() as db:
+        with self._sharing() as db, self._turns:
             return ledger_file.lasting(self._reserve, lambda: self._free(db, epoch, seq))
 
     def _free(self, db: sqlite3.Connection, epoch: str, seq: int) -> int:

@@ -9,6 +9,7 @@ import os
 import shutil
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -71,11 +72,12 @@ class Mosquitto:
 
     def start(self) -> None:
         self._process = subprocess.Popen(
-            [self.program, "-c", self._config],
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
+            self._command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        wait_until(self._answers, "mosquitto listens")
+        wait_until(self._answers, "the broker listens", 60)
+
+    def _command(self) -> list[str]:
+        return [str(self.program), "-c", str(self._config)]
 
     @property
     def pid(self) -> int:
@@ -100,6 +102,17 @@ class Mosquitto:
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+class Amqtt(Mosquitto):
+    """The embedded broker in a process of its own; it speaks MQTT 3.1.1 and keeps nothing."""
+
+    def _command(self) -> list[str]:
+        serve = (
+            "import signal, edge.broker; "
+            f"edge.broker.EmbeddedBroker({self.port}).start(); signal.pause()"
+        )
+        return [sys.executable, "-c", serve]
 
 
 Broker = Mosquitto | EmbeddedBroker

@@ -10,9 +10,10 @@ from __future__ import annotations
 import gc
 import json
 import os
+import secrets
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -39,6 +40,24 @@ ROOT = Path(__file__).parent.parent
 def pytest_xdist_auto_num_workers() -> int:
     """How many processes `-n auto` is: one for each core that we may use, within reason."""
     return min(_CORES, _MOST_WORKERS)
+
+
+@pytest.fixture
+def seed(record_property: Callable[[str, object], None]) -> int:
+    """Of a test that draws lots: another each time, or $HEADCOUNT_SEED; the summary tells it."""
+    seed = int(os.environ.get("HEADCOUNT_SEED") or secrets.randbelow(1_000_000))
+    record_property("seed", seed)
+    return seed
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """What the tests that draw lots have to tell, those that passed as well."""
+    reports = [report for each in terminalreporter.stats.values() for report in each]
+    for report in reports:
+        told = dict(getattr(report, "user_properties", ()))
+        if "seed" in told and report.when == "call":
+            words = told.get("told", f"HEADCOUNT_SEED={told['seed']}")
+            terminalreporter.write_line(f"{report.nodeid}: {words}")
 
 
 @pytest.fixture(scope="session")

@@ -1,4 +1,4 @@
-"""A configured door, and `headcount run` as a process that counts there."""
+"""Doors as processes: `headcount run` with a configuration, and one whose people are all known."""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.brokers import wait_until
+from tests.conftest import ROOT
+from tests.history import Count, Passage
+from tests.nursery import Forked, fork
+from tests.paced_door import direction_of
 
 LINE = '[[line]]\nname = "L1"\na = [0, 0.5]\nb = [1, 0.5]\nin_side = [0.5, 0.9]\n'
+_TAIL = 4096  # bytes, in which a paced door's last words are
 _COUNTED = re.compile(r"(?:in|out) over L1: in (\d+), out (\d+)")
 
 
 class Running:
     """A service that runs, and the log that it writes."""
 
-    def __init__(self, process: subprocess.Popen[bytes], log: Path) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked, log: Path) -> None:
         self.process = process
         self._log = log
 
@@ -103,4 +108,80 @@ class Door:
         for running in self.started:
             if running.process.poll() is None:
                 running.process.kill()
+            running.process.wait()
+
+
+@dataclass
+class PacedDoor:
+    """`tests.paced_door` as a process, to be started, killed and started again."""
+
+    url: str
+    folder: Path
+    device: str = "door"
+    options: tuple[str, ...] = ()
+    within: tuple[str, ...] = ()  # a command that runs it, where there is one
+    started: list[Running] = field(default_factory=list)
+    _before: int = 0  # seq of the last one that an earlier run has counted
+
+    @property
+    def _book(self) -> Path:
+        return self.folder / f"{self.device}.people"
+
+    def start(self) -> Running:
+        self._before = self.counted()
+        log = self.folder / f"{self.device}-{len(self.started)}"
+        arguments = (str(self.folder), self.device, self.url, *self.options)
+        self.started.append(Running(self._process(log, arguments), log))
+        return self.started[-1]
+
+    def _process(self, log: Path, arguments: tuple[str, ...]) -> subprocess.Popen[bytes] | Forked:
+        if not self.within:
+            return fork(log, "tests.paced_door", *arguments)
+        command = [*self.within, sys.executable, "-m", "tests.paced_door", *arguments]
+        with log.open("wb") as file:
+            return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, cwd=ROOT)
+
+    def kill(self) -> None:
+        self.started[-1].process.kill()
+        self.started[-1].process.wait()
+
+    def works(self) -> bool:
+        """Whether it has counted somebody since its last start."""
+        assert self.started[-1].process.poll() is None, self.started[-1].log
+        return self.counted() > self._before
+
+    def counted(self) -> int:
+        """The seq that it has told last, 0 before the first."""
+        if not self._book.exists():
+            return 0
+        with self._book.open("rb") as book:
+            book.seek(max(0, self._book.stat().st_size - _TAIL))
+            told = re.findall(rb"^kept \d+ \S+ (\d+) \d+ \d+$", book.read(), re.MULTILINE)
+        return int(told[-1]) if told else 0
+
+    def passages(self) -> list[Passage]:
+        """Who was to be counted, in order."""
+        return [self._passage(line[1]) for line in self._told("pass")]
+
+    def commits(self) -> list[Count]:
+        """Who was counted, as far as the door could tell before it was killed."""
+        return [
+            Count(self._passage(person), epoch, int(seq), int(into), int(out))
+            for _, person, epoch, seq, into, out in self._told("kept")
+        ]
+
+    def _passage(self, person: str) -> Passage:
+        # Asked again of the generator: what the ledger was given is not believed.
+        return Passage(self.device, int(person), direction_of(self.device, int(person)).value)
+
+    def _told(self, word: str) -> list[list[str]]:
+        lines = self._book.read_text().splitlines() if self._book.exists() else []
+        return [line.split() for line in lines if line.startswith(word)]
+
+    def __enter__(self) -> PacedDoor:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for running in self.started:
+            running.process.kill()
             running.process.wait()

@@ -61,22 +61,13 @@ class Postgres:
         return self._process.pid
 
     def start(self) -> None:
-        command = [self._programs / "postgres", "-D", self._data, "-k", self._folder]
-        command += ["-p", str(self.port), "-h", "127.0.0.1"]
-        self._process = subprocess.Popen(
-            command,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            user=self._user,
-            cwd="/",
-        )
-        self._await_answer()
-
-    def _await_answer(self) -> None:
         import psycopg  # noqa: PLC0415 - where it is installed
 
-        until = time.monotonic() + 30
+        until = time.monotonic() + 60
         while True:
+            # After a kill -9 it refuses to start until the last of its children is gone.
+            if self._process is None or self._process.poll() is not None:
+                self._process = self._launched()
             try:
                 psycopg.connect(self.url(), connect_timeout=2).close()
             except psycopg.OperationalError:
@@ -86,14 +77,29 @@ class Postgres:
             else:
                 return
 
-    def kill(self) -> None:
-        """Take down the server and all that it has started, at once and without a goodbye."""
+    def _launched(self) -> subprocess.Popen[bytes]:
+        command = [self._programs / "postgres", "-D", self._data, "-k", self._folder]
+        command += ["-p", str(self.port), "-h", "127.0.0.1"]
+        return subprocess.Popen(
+            command,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            user=self._user,
+            cwd="/",
+        )
+
+    def kill(self, *, outright: bool = False) -> None:
+        """Take down the server and all that it has started, at once and without a goodbye.
+
+        With `outright` it is killed itself, and its children end as they notice.
+        """
         if self._process is None:
             return
-        # SIGQUIT is its own "immediate shutdown": children are killed and nothing is written.
-        self._process.send_signal(signal.SIGQUIT)
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            self._process.wait(10)
+        if not outright:
+            # SIGQUIT is its own "immediate shutdown": children are killed and nothing is written.
+            self._process.send_signal(signal.SIGQUIT)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(10)
         self._process.kill()
         self._process.wait()
         self._process = None

@@ -9,6 +9,7 @@ import resource
 import sqlite3
 import tempfile
 import threading
+import time
 from dataclasses import replace
 from datetime import UTC, timedelta
 from pathlib import Path
@@ -275,6 +276,31 @@ def test_a_large_file_drops_delivered_crossings_only(path: Path) -> None:
     assert [7, 8, 9] == [row.seq for row in rows]
     assert (9, 9) == (state.seq, state.in_total)
     assert (7, 3) == kept
+
+
+def test_people_without_a_pause_hold_up_no_acknowledgement(path: Path) -> None:
+    """Each waits for a commit or two, and not for a pause that never comes."""
+    recorded, stop = 0, threading.Event()
+
+    def crowd(ledger: Ledger) -> None:
+        nonlocal recorded
+        while not stop.is_set():
+            ledger.record(crossing(), NOON)
+            recorded += 1
+
+    with Ledger.open(path) as ledger:
+        epoch, waits = ledger.state(NOON).epoch, []
+        thread = threading.Thread(target=crowd, args=(ledger,))
+        thread.start()
+        for _ in range(20):
+            before = recorded
+            ledger.acknowledge(epoch, before)
+            waits.append(recorded - before)
+            time.sleep(0.01)
+        stop.set()
+        thread.join(20)
+
+    assert sum(waits) / len(waits) < 10
 
 
 def test_recording_and_freeing_at_once(path: Path) -> None:

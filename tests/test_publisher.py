@@ -11,6 +11,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -41,24 +42,11 @@ from edge.periods import quarter_of
 from edge.publisher import Publisher, Rhythm
 from edge.types import Crossing, Direction
 from tests.brokers import Broker, Listener, Mosquitto, make_broker, retained, wait_until
+from tests.paced_door import HEALTH
 
 NOON = datetime.datetime(2026, 11, 20, 12, tzinfo=datetime.UTC)
 QUICK = Rhythm(reconnect=(0.05, 0.2), health=0.2, resend=(0.3, 1.0))
 WELL = {"counting": True, "detector": "ok", "disk": "ok", "clock": "ok"}
-HEALTH = HealthSnapshot(
-    fps=10.0,
-    inference_ms=20.0,
-    device="CPU",
-    camera_age_s=0.1,
-    dropped=0,
-    temperature_c=None,
-    throttled=None,
-    rss_mb=50.0,
-    disk_free_mb=1000.0,
-    outbox=0,
-    versions={"headcount": "0"},
-    model="heads 1.0.0",
-)
 
 
 @pytest.fixture(params=["mosquitto", "embedded"])
@@ -771,6 +759,21 @@ def test_what_is_no_broker_is_told(ledger: Ledger, caplog: pytest.LogCaptureFixt
                     peer.recv(100)
                     peer.sendall(b"\x20\x04\xff\xff\xff\xffHTTP/1.1 400 Bad Request")
             wait_until(lambda: "speaks MQTT" in caplog.text, "the fault is told")
+
+
+def test_a_silent_broker_is_not_waited_for_twice(ledger: Ledger) -> None:
+    """The 4 s of an attempt that nobody answers are the pause before the next."""
+    patient = Rhythm(reconnect=(4.0, 4.0))
+    with socket.create_server(("127.0.0.1", 0)) as server, contextlib.ExitStack() as peers:
+        server.settimeout(30)
+        away = MqttConfig(url=f"mqtt://127.0.0.1:{server.getsockname()[1]}", protocol="5")
+        with Publisher("door", away, ledger, status=lambda: HEALTH, rhythm=patient):
+            peers.enter_context(contextlib.closing(server.accept()[0]))
+            begun = time.monotonic()
+            peers.enter_context(contextlib.closing(server.accept()[0]))
+            passed = time.monotonic() - begun
+
+    assert 3.9 < passed < 6.5
 
 
 def test_a_killed_device_is_offline_and_its_totals_go_on(broker: Broker, tmp_path: Path) -> None:

@@ -173,8 +173,12 @@ class Session:
 
     def _hear(self, message: Message) -> None:
         self._taken.append(message)
-        _, device, *rest = message.topic.split("/")
-        kind = rest[-1]
+        _, _, whose = message.topic.partition("/")
+        device, _, kind = whose.partition("/")
+        if kind not in self._books.tally.refused:
+            # amqtt tells each newcomer all that is retained and that anybody has asked for.
+            _log.debug("%s: was not asked for", message.topic)
+            return
         try:
             self._note(device, kind, message)
         except DataError as error:

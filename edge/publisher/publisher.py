@@ -78,6 +78,7 @@ class Publisher:
         self._sent = {known.epoch: known.seq}  # earlier runs may have sent all of that
         self._told = ""
         self._connection: Connection | None = None
+        self._reached = False  # whether the broker has answered the latest attempt
         self._stopping = threading.Event()
         self._news = threading.Event()
         self._deadline = 0.0
@@ -129,16 +130,19 @@ class Publisher:
         first, longest = self._rhythm.reconnect
         delay = first
         while not self._over():
-            begun = time.monotonic()
+            begun, self._reached = time.monotonic(), False
             try:
                 self._connect_and_serve()
             except HeadcountError as error:
                 self._tell(f"{error}; counting goes on, events wait in the ledger")
             else:
                 return
-            if time.monotonic() - begun > longest:
+            lasted = time.monotonic() - begun
+            if lasted > longest:
                 delay = first
-            if self._stopping.wait(delay * self._jitter.uniform(0.8, 1.0)):
+            # An attempt on a silent network was a wait itself: the next must find it soon back.
+            waited = 0.0 if self._reached else lasted
+            if self._stopping.wait(max(0.0, delay * self._jitter.uniform(0.8, 1.0) - waited)):
                 time.sleep(_PAUSE_S)
             delay = min(2 * delay, longest)
 
@@ -167,7 +171,7 @@ class Publisher:
             keepalive_s=self._rhythm.keepalive,
             will=Will(self._topics.availability, OFFLINE),
         )
-        self._version, self._told = connection.version, ""
+        self._version, self._told, self._reached = connection.version, "", True
         waiting = self._ledger.backlog()
         _log.info(
             "broker %s: connected with MQTT %s, %d events wait for it",

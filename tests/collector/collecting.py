@@ -14,15 +14,14 @@ from typing import Any
 from edge.collector.opening import open_database
 from edge.config import MqttConfig
 from edge.ledger import Ledger
-from edge.publisher import Publisher, Rhythm
+from edge.publisher import Publisher
 from edge.types import Crossing, Direction
 from tests.brokers import free_port, wait_until
 from tests.collector.events import NOON
 from tests.doors import Running
-from tests.test_publisher import HEALTH
-
-# In a hurry to connect. Not to send again: on a busy machine that would only make it busier.
-QUICK = Rhythm(reconnect=(0.05, 0.2), health=0.2, resend=(1.0, 10.0))
+from tests.history import Count, Passage
+from tests.nursery import Forked, fork
+from tests.paced_door import HEALTH, QUICK
 
 
 @dataclass
@@ -33,19 +32,23 @@ class Collector:
     address: str
     folder: Path
     options: tuple[str, ...] = ()
+    forked: bool = False  # from one that has loaded all: for those that are started often
     port: int = field(default_factory=free_port)
     started: list[Running] = field(default_factory=list)
 
     def start(self) -> Running:
         log = self.folder / f"collector-{self.port}-{len(self.started)}"
-        command = [sys.executable, "-m", "edge.cli", "collect", "--broker", self.broker]
-        command += ["--store", self.address, "--name", "db", "--metrics", str(self.port)]
-        with log.open("wb") as file:
-            process = subprocess.Popen(
-                [*command, *self.options], stdout=file, stderr=subprocess.STDOUT
-            )
-        self.started.append(Running(process, log))
+        arguments = ["collect", "--broker", self.broker, "--store", self.address, "--name", "db"]
+        arguments += ["--metrics", str(self.port), *self.options]
+        self.started.append(Running(self._process(log, arguments), log))
         return self.started[-1]
+
+    def _process(self, log: Path, arguments: list[str]) -> subprocess.Popen[bytes] | Forked:
+        if self.forked:
+            return fork(log, "edge.cli", *arguments)
+        command = [sys.executable, "-m", "edge.cli", *arguments]
+        with log.open("wb") as file:
+            return subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT)
 
     def ready(self) -> Running:
         """Start, and wait until it listens to the devices."""
@@ -112,6 +115,16 @@ def stored(address: str) -> list[Row]:
             "JOIN headcount_ledgers ON id = ledger ORDER BY device, epoch, seq"
         )
     return [(row[0], row[1], row[2], row[3], row[4], row[5]) for row in found]
+
+
+def deliveries(address: str) -> tuple[Count, ...]:
+    """What `tests.paced_door` has counted, as another program finds it in the store."""
+    with closing(open_database(address, only_read=True)) as database:
+        found = database.query(
+            "SELECT device, track_s, direction, epoch, seq, in_total, out_total "
+            "FROM headcount_events JOIN headcount_ledgers ON id = ledger"
+        )
+    return tuple(Count(Passage(row[0], int(row[1]), row[2]), *row[3:]) for row in found)
 
 
 def counted(epoch: str, crossings: int, device: str = "door") -> list[Row]:

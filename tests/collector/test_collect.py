@@ -196,6 +196,23 @@ def test_an_old_broker(ledger: Ledger, tmp_path: Path) -> None:
     assert counted(ledger.state(NOON).epoch, 150) == stored(address)
 
 
+@pytest.mark.parametrize("topic", ["headcount/ack/db/door", "headcount/door/event/more", "other"])
+def test_a_broker_that_tells_what_was_not_asked_for(tmp_path: Path, topic: str) -> None:
+    """As amqtt does of what is retained and somebody else has asked for: it is passed over."""
+    address = f"sqlite:{tmp_path}/store.db"
+    embedded = make_broker("embedded", tmp_path)
+    embedded.start()
+    try:
+        with Listener(embedded.url, "#") as world:
+            world.say(topic, Ack(EPOCH, 1).to_json(), retain=True)
+            wait_until(lambda: world.heard, "it is retained")
+            with collecting(embedded.url, address, protocol="3.1.1"):
+                world.say("headcount/door/event", crossing(1))
+                wait_until(lambda: [1] == heard(address), "it works on")
+    finally:
+        embedded.stop()
+
+
 def test_postgresql_behind_an_old_protocol(
     broker: Mosquitto, postgres: Postgres, ledger: Ledger
 ) -> None:
