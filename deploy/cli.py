@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import hashlib
+import io
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -17,6 +19,10 @@ from deploy.door import open_door
 from deploy.installing import default_program, install, readable
 from edge import __version__
 from edge.contract.bundle import read_bundle, write_file
+from edge.contract.commands import UPDATE, Command
+from edge.contract.offer import Offer
+from edge.contract.packed import pack
+from edge.contract.permit import write_permit
 from edge.contract.signature import generate_key_pair, load_private_key, sign_bundle, trust
 from edge.errors import CallError, HeadcountError, WorldError
 
@@ -43,11 +49,22 @@ def build_parser() -> argparse.ArgumentParser:
     sign = verbs.add_parser("sign", help="sign a bundle")
     sign.add_argument("bundle", type=Path)
     sign.add_argument("--key", type=Path, required=True, help="the private key")
+    sign.add_argument(
+        "--allow-downgrade-from",
+        type=int,
+        metavar="COUNTER",
+        help="let doors that have reached this counter go back to this older bundle",
+    )
     sign.set_defaults(verb=_sign)
     verify = verbs.add_parser("verify", help="tell who vouches for a bundle")
     verify.add_argument("bundle", type=Path)
     verify.add_argument("--trusted", type=Path, required=True, help="folder of public keys (*.pub)")
     verify.set_defaults(verb=_verify)
+    packed = verbs.add_parser("pack", help="one file of a signed bundle, for doors to fetch")
+    packed.add_argument("bundle", type=Path)
+    packed.add_argument("file", type=Path, help="the file to write, as door.bundle")
+    packed.add_argument("--url", default="", help="where doors will find it: prints their command")
+    packed.set_defaults(verb=_pack)
     _add_install(verbs.add_parser("install", help="install headcount on a door, over ssh"))
     for verb in (keygen, sign):
         verb.add_argument(
@@ -90,7 +107,27 @@ def _keygen(options: argparse.Namespace) -> int:
 def _sign(options: argparse.Namespace) -> int:
     bundle = read_bundle(options.bundle)
     key = load_private_key(options.key, _passphrase(options.passphrase_file, twice=False))
+    if options.allow_downgrade_from is not None:
+        write_permit(bundle, options.allow_downgrade_from, key)
     print(f"signed: {sign_bundle(bundle, key)}")
+    return 0
+
+
+def _pack(options: argparse.Namespace) -> int:
+    bundle = read_bundle(options.bundle)
+    if bundle.signature_bytes is None:
+        raise WorldError(f"{options.bundle}: is not signed; sign it with `headcount-deploy sign`")
+    content = io.BytesIO()
+    pack(bundle, content)
+    try:
+        write_file(options.file, content.getvalue())
+    except OSError as error:
+        raise WorldError(f"{options.file}: cannot be written: {error.strerror}") from error
+    size, digest = len(content.getvalue()), hashlib.sha256(content.getvalue()).hexdigest()
+    if options.url:
+        print(Command(UPDATE, digest[:16], offer=Offer(options.url, size, digest)).to_json())
+    else:
+        print(f"{options.file}: {size} bytes, sha256 {digest}")
     return 0
 
 

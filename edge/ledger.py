@@ -307,25 +307,37 @@ class Ledger:
         """The day that began when nobody was inside; None where no day does, or none is known."""
         return self._night.of(utc) if self._night and clock.is_set(utc) else None
 
-    def obey(self, command: Command, utc: datetime) -> CommandResult:
+    def obey(
+        self, command: Command, utc: datetime, other: Callable[[Command], None] | None = None
+    ) -> CommandResult:
         """Do what a command asks, unless it was done before; on the disk when this returns.
 
         Args:
             command: one that the contract knows.
             utc: the wall clock now.
+            other: does it, where it is not about the counts; it may be called twice.
 
         Raises:
             LedgerError: it could not be written, and nothing is changed.
+            HeadcountError: whatever `other` raises.
         """
         with self._sharing() as db, self._turns:
-            return ledger_file.lasting(self._reserve, lambda: self._obey(db, command, utc))
+            return ledger_file.lasting(self._reserve, lambda: self._obey(db, command, utc, other))
 
-    def _obey(self, db: sqlite3.Connection, command: Command, utc: datetime) -> CommandResult:
+    def _obey(
+        self,
+        db: sqlite3.Connection,
+        command: Command,
+        utc: datetime,
+        other: Callable[[Command], None] | None,
+    ) -> CommandResult:
         with ledger_file.transaction(db):
             earlier = ledger_inside.answered(db, command.id)
             if earlier is not None:
                 return earlier
-            if command.name == RESET_TODAY:
+            if other is not None:
+                other(command)
+            elif command.name == RESET_TODAY:
                 today = self._day.of(utc) if clock.is_set(utc) else self._dayless
                 db.execute("DELETE FROM days WHERE name IN (?, ?)", (today, self._dayless))
             else:

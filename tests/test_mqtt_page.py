@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from edge.contract.commands import COMMANDS, SET_OCCUPANCY, Command, CommandResult
+from edge.contract.commands import COMMANDS, SET_OCCUPANCY, UPDATE, Command, CommandResult
 from edge.contract.messages import (
     Ack,
     BucketMessage,
@@ -34,6 +34,7 @@ def read(example: str) -> Any:
         "in_total": StateMessage.from_json,
         "fps": HealthSnapshot.from_json,
         "command": CommandResult.from_json,
+        "url": lambda payload: Command.from_json(UPDATE, payload.encode()),
         "id": lambda payload: Command.from_json(SET_OCCUPANCY, payload.encode()),
         "epoch": Ack.from_json,
     }.items():

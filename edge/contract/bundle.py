@@ -3,6 +3,7 @@
     models/default/
         manifest.json   what the model is, and the size and sha256 of each other file
         manifest.sig    who says so (see `edge.contract.signature`)
+        manifest.permit to go back to it, where one was signed (see `edge.contract.permit`)
         model.xml       ... the files
 
 What differs from its manifest in any way is refused. Whether a manifest is to be believed is
@@ -27,6 +28,8 @@ from edge.errors import BundleError
 
 __all__ = [
     "MANIFEST",
+    "MAX_MANIFEST",
+    "PERMIT",
     "SIGNATURE",
     "Bundle",
     "FileEntry",
@@ -42,8 +45,9 @@ __all__ = [
 
 MANIFEST = "manifest.json"
 SIGNATURE = "manifest.sig"
+PERMIT = "manifest.permit"
 
-_MAX_MANIFEST = 4 << 20  # bytes; a plan of a large network is 100 kB
+MAX_MANIFEST = 4 << 20  # bytes; a plan of a large network is 100 kB
 _MAX_DEPTH = 8
 _FETCH = "fetch or build the bundle again"
 
@@ -56,6 +60,7 @@ class Bundle:
     manifest: Manifest
     manifest_bytes: bytes
     signature_bytes: bytes | None  # content of manifest.sig; not yet verified
+    permit_bytes: bytes | None = None  # content of manifest.permit; not yet verified
 
     @property
     def sha256(self) -> str:
@@ -108,7 +113,8 @@ def read_bundle(folder: Path, *, app_version: str = __version__) -> Bundle:
     _check_version(folder, manifest, app_version)
     _check_files(folder, manifest, present)
     signature = _read_small(folder / SIGNATURE) if SIGNATURE in present else None
-    return Bundle(folder, manifest, content, signature)
+    permit = _read_small(folder / PERMIT) if PERMIT in present else None
+    return Bundle(folder, manifest, content, signature, permit)
 
 
 def write_bundle(folder: Path, manifest: Manifest, files: Mapping[str, bytes | Path]) -> Bundle:
@@ -208,11 +214,11 @@ def _scan(folder: Path, prefix: str = "") -> Iterator[tuple[str, int]]:
 def _read_small(path: Path) -> bytes:
     try:
         with path.open("rb") as file:
-            content = file.read(_MAX_MANIFEST + 1)
+            content = file.read(MAX_MANIFEST + 1)
     except OSError as e:
         raise BundleError(f"{path}: cannot be read: {e.strerror}") from e
-    if len(content) > _MAX_MANIFEST:
-        raise BundleError(f"{path}: is larger than {_MAX_MANIFEST} bytes; {_FETCH}")
+    if len(content) > MAX_MANIFEST:
+        raise BundleError(f"{path}: is larger than {MAX_MANIFEST} bytes; {_FETCH}")
     return content
 
 
@@ -239,7 +245,7 @@ def _check_variants(folder: Path, manifest: Manifest) -> None:
 def _check_files(folder: Path, manifest: Manifest, present: Mapping[str, int]) -> None:
     _check_variants(folder, manifest)
     for name in present:
-        if name not in manifest.files and name not in (MANIFEST, SIGNATURE):
+        if name not in manifest.files and name not in (MANIFEST, SIGNATURE, PERMIT):
             raise BundleError(f"{folder / name}: is not listed in {MANIFEST}; remove it")
     for name, entry in manifest.files.items():
         path = folder / name

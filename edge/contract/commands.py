@@ -17,11 +17,14 @@ from datetime import datetime
 from typing import Any
 
 from edge.contract.messages import SCHEMA, format_utc, parse_utc
+from edge.contract.offer import Offer
 from edge.contract.strict_json import mapping, need, parse_json, text
 from edge.errors import DataError
 
 SET_OCCUPANCY, RESET_OCCUPANCY, RESET_TODAY = "set_occupancy", "reset_occupancy", "reset_today"
-COMMANDS = (SET_OCCUPANCY, RESET_OCCUPANCY, RESET_TODAY)
+UPDATE, ROLLBACK = "update", "rollback"
+OF_THE_LEDGER = (SET_OCCUPANCY, RESET_OCCUPANCY, RESET_TODAY)
+COMMANDS = (*OF_THE_LEDGER, UPDATE, ROLLBACK)
 MOST_INSIDE = 1_000_000  # people; more is a slip of the finger
 LARGEST = 4096  # bytes of a payload
 
@@ -31,16 +34,21 @@ NAME = re.compile(r"[a-z_]{1,32}")
 
 @dataclass(frozen=True, slots=True)
 class Command:
-    """Asks for something once. `value` is the number of people for `set_occupancy`, else None."""
+    """Asks for something once.
+
+    `value` is the number of people for `set_occupancy`, `offer` the bundle for `update`.
+    """
 
     name: str
     id: str
     value: int | None = None
+    offer: Offer | None = None
 
     def to_json(self) -> str:
         """The payload; the name is in the topic."""
         value = {} if self.value is None else {"value": self.value}
-        return _dump({"id": self.id, **value})
+        offer = {} if self.offer is None else self.offer.to_json()
+        return _dump({"id": self.id, **value, **offer})
 
     @classmethod
     def from_json(cls, name: str, payload: bytes) -> Command:
@@ -57,7 +65,8 @@ class Command:
             need(data.get("schema") == SCHEMA, f"must have schema {SCHEMA}")
             need(name in COMMANDS, f"is unknown; known: {', '.join(COMMANDS)}")
             need(known is not None, "must have an id: 1 to 64 letters, digits, or any of _.:+-")
-            return cls(name, str(known), _value(name, data))
+            offer = Offer.from_json(data) if name == UPDATE else None
+            return cls(name, str(known), _value(name, data), offer)
         except ValueError as error:
             raise CommandError(f"{name} {error}", known) from error
 

@@ -10,13 +10,15 @@ import logging
 from collections.abc import Callable
 from datetime import datetime
 
-from edge.contract.commands import NAME, Command, CommandError, CommandResult
+from edge.contract.commands import NAME, OF_THE_LEDGER, Command, CommandError, CommandResult
 from edge.contract.messages import Topics
-from edge.errors import LedgerError
+from edge.errors import HeadcountError
 from edge.ledger import Ledger
 from edge.mqtt import Message
 
 _RETAINED = "was retained and is not obeyed; publish it without the retain flag"
+
+_FIXED = "is not possible: the model is fixed by detector.model in the configuration"
 
 _log = logging.getLogger(__name__)
 
@@ -24,8 +26,15 @@ _log = logging.getLogger(__name__)
 class Commands:
     """The commands of one device."""
 
-    def __init__(self, topics: Topics, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+    def __init__(
+        self,
+        topics: Topics,
+        ledger: Ledger,
+        clock: Callable[[], datetime],
+        update: Callable[[Command], None] | None = None,
+    ) -> None:
         self._topics = topics
+        self._update = update  # does `update` and `rollback`; None where no model can be changed
         self._ledger = ledger
         self._clock = clock
         self._base = topics.command("")
@@ -56,8 +65,12 @@ class Commands:
             command = Command.from_json(name, message.payload)
             if message.retained:
                 raise CommandError(f"{name} {_RETAINED}", command.id)
-            return self._ledger.obey(command, now)
+            if name in OF_THE_LEDGER:
+                return self._ledger.obey(command, now)
+            if self._update is None:
+                raise CommandError(f"{name} {_FIXED}", command.id)
+            return self._ledger.obey(command, now, self._update)
         except CommandError as error:
             return CommandResult(name, error.id, ok=False, error=str(error), ts=now)
-        except LedgerError as error:
+        except HeadcountError as error:
             return CommandResult(name, command.id, ok=False, error=str(error), ts=now)

@@ -14,6 +14,7 @@ from typing import Any
 from edge import __version__
 from edge.access import Access, can_all_read
 from edge.config import MqttConfig
+from edge.contract.commands import Command
 from edge.contract.messages import OFFLINE, HealthSnapshot, Topics
 from edge.errors import HeadcountError
 from edge.ledger import Ledger
@@ -41,6 +42,7 @@ class Publisher:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         rhythm: Rhythm | None = None,
         name: str = "",
+        update: Callable[[Command], None] | None = None,
     ) -> None:
         """Check the names; nothing is sent yet.
 
@@ -53,6 +55,7 @@ class Publisher:
             clock: gives the wall clock, with a time zone.
             rhythm: how long to wait for what.
             name: the device's, for people; its id without it.
+            update: does what a command about the model asks, or raises; without it none is done.
 
         Raises:
             CallError: the address or the id is wrong.
@@ -67,6 +70,7 @@ class Publisher:
             announcement(self._topics, name, __version__) if config.discovery else None
         )
         self._ledger = ledger
+        self._update = update
         self._status = status
         self._quality = quality
         self._clock = clock
@@ -200,6 +204,7 @@ class Publisher:
             clock=self._clock,
             rhythm=self._rhythm,
             announcement=self._announcement,
+            update=self._update,
         )
         session.greet()
         while True:

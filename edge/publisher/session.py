@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from edge.clock import is_set
+from edge.contract.commands import Command
 from edge.contract.messages import (
     FULL,
     OFFLINE,
@@ -92,6 +93,7 @@ class Session:
         clock: Callable[[], datetime],
         rhythm: Rhythm,
         announcement: str | None = None,
+        update: Callable[[Command], None] | None = None,
     ) -> None:
         self._connection = connection
         self._topics = topics
@@ -101,7 +103,7 @@ class Session:
         self._measure = quality
         self._words: dict[str, dict[str, int]] = {topics.ack(name): {} for name in stores}
         self._ready = not stores
-        self._commands = Commands(topics, ledger, clock)
+        self._commands = Commands(topics, ledger, clock, update)
         self._announcement = announcement  # for Home Assistant; None: none
         self._announced = announcement is None
         self._asked: dict[int, str] = {}  # mid -> what else was asked for
