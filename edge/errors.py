@@ -6,6 +6,7 @@
     +-- WorldError           exit 1: the world is wrong
         +-- SourceError      ... no such video or camera, or it gives no pictures
         +-- BundleError      ... a model bundle is missing, damaged or not trusted
+        +-- UpdateError      ... a bundle cannot be taken into service here, or not now
         +-- DetectorError    ... a model cannot be loaded or run on this device
         +-- LedgerError      ... the counts cannot be written
         +-- BrokerError      ... an MQTT broker is needed and cannot be reached
@@ -47,6 +48,10 @@ class SourceError(WorldError):
 
 class BundleError(WorldError):
     """A model bundle is missing, damaged or not trusted."""
+
+
+class UpdateError(WorldError):
+    """A bundle cannot be taken into service on this device, or not now."""
 
 
 class DetectorError(WorldError):
