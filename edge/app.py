@@ -21,6 +21,7 @@ from edge import __version__
 from edge.assembly import build_corridor, choose_bundle, keep_score
 from edge.clock import Clocks, ClockWatch, LocalDay
 from edge.config import Config, read_config
+from edge.contract.bundle import Bundle
 from edge.detector import Detector, open_detector
 from edge.errors import ConfigError
 from edge.health import HealthMeter
@@ -29,11 +30,13 @@ from edge.notify import Heartbeat, Systemd
 from edge.pipeline import Corridor, Step
 from edge.publisher import Publisher
 from edge.quality import QualityMeter
+from edge.renewal import Models
 from edge.source import Source, open_source
 from edge.tally import Tally
 from edge.types import Crossing, Frame
 from edge.view import View
 
+WATCH_S = 0.5  # from one look for a new model, or for the end, to the next
 DRAIN_S = 5.0  # how long the broker may take the last crossings at the end
 
 _log = logging.getLogger(__name__)
@@ -54,16 +57,37 @@ def run(path: Path | None) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     systemd = Systemd.of(os.environ)
+    models = Models.of(config, path, stop, systemd)
+    while True:
+        bundle = models.settle()
+        renewed = not stop.is_set() and _count_until_renewed(config, models, bundle, stop, systemd)
+        if not renewed or stop.is_set():
+            return
+
+
+def _count_until_renewed(
+    config: Config, models: Models, bundle: Bundle, stop: threading.Event, systemd: Systemd
+) -> bool:
+    """Count with one model until there is another to try or to use, which is then true."""
+    ended, renewed = threading.Event(), threading.Event()
     systemd.tell("STATUS=opening the source")
-    with open_source(config.source, paced=True) as source:
-        # A camera that is stuck gives no frame at which the stop would be seen.
-        threading.Thread(target=_close_at, args=(stop, source), daemon=True).start()
-        serve(config, source, stop, systemd=systemd)
+    with models.blamed(bundle), open_source(config.source, paced=True) as source:
 
+        def watch() -> None:
+            while not stop.wait(WATCH_S) and not ended.is_set():
+                if models.has_news(bundle):
+                    renewed.set()
+                    break
+            ended.set()
+            # A camera that is stuck gives no frame at which the stop would be seen.
+            source.close()
 
-def _close_at(stop: threading.Event, source: Source) -> None:
-    stop.wait()
-    source.close()
+        threading.Thread(target=watch, daemon=True).start()
+        try:
+            serve(config, source, ended, bundle=bundle, models=models, systemd=systemd)
+        finally:
+            ended.set()
+    return renewed.is_set()
 
 
 def serve(
@@ -71,6 +95,8 @@ def serve(
     source: Source,
     stop: threading.Event,
     *,
+    bundle: Bundle | None = None,
+    models: Models | None = None,
     watch: Callable[[Step], None] | None = None,
     systemd: Systemd | None = None,
 ) -> None:
@@ -80,12 +106,15 @@ def serve(
         config: all sections but the source's, which is open already.
         source: the pictures; counting ends with them.
         stop: set it to end earlier.
+        bundle: the model; the one that the configuration names where none is given.
+        models: takes new ones and tells of them; without it none is taken.
         watch: sees every step, after its crossings are in the ledger.
         systemd: is told how it goes; nobody without it.
     """
     systemd = systemd or Systemd()
     systemd.tell("STATUS=loading the detector")
-    bundle = choose_bundle(config.detector, must_be_trusted=True)
+    bundle = bundle or choose_bundle(config.detector, must_be_trusted=True)
+    models = models or Models()
     score = bundle.manifest.score if config.detector.score is None else config.detector.score
     corridor = build_corridor(config.lines, config.counting, score, source.size)
     with contextlib.ExitStack() as stack:
@@ -103,9 +132,11 @@ def serve(
             open_detector(bundle, config.detector, score=keep_score(score))
         )
         _tell_start(config, source, ledger)
-        meter = HealthMeter(config.ledger.path, detector, bundle.manifest)
+        meter = HealthMeter(
+            config.ledger.path, detector, bundle.manifest, update=models.latest_update
+        )
         tally = _tally(source, ledger)
-        publisher = _publisher(stack, config, ledger, meter, tally)
+        publisher = _publisher(stack, config, ledger, meter, tally, models)
         heart = Heartbeat(systemd, ledger.check)
         service = _Service(corridor, ledger, publisher, meter, tally, heart, watch)
         service.count(detector, _until(stop, source))
@@ -225,7 +256,12 @@ def _tally(source: Source, ledger: Ledger) -> Tally:
 
 
 def _publisher(
-    stack: contextlib.ExitStack, config: Config, ledger: Ledger, meter: HealthMeter, tally: Tally
+    stack: contextlib.ExitStack,
+    config: Config,
+    ledger: Ledger,
+    meter: HealthMeter,
+    tally: Tally,
+    models: Models,
 ) -> Publisher | None:
     if not config.mqtt.url:
         _log.warning("no broker: [mqtt] url is empty, the counts stay in %s", config.ledger.path)
@@ -237,6 +273,7 @@ def _publisher(
         status=meter.snapshot,
         quality=lambda: tally.latest.at(time.monotonic()),
         name=config.device.name,
+        update=models.order,
     )
     return stack.enter_context(publisher)
 

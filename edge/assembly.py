@@ -21,7 +21,6 @@ from edge.types import Line
 MODELS = Path(edge.__file__).parent / "models"
 DEFAULT_BUNDLE = MODELS / "default"
 PACKAGED = MODELS / "packaged.json"
-TRUSTED_KEYS = Path("/etc/headcount/trusted")  # one file each, NAME.pub
 
 _log = logging.getLogger(__name__)
 
@@ -37,7 +36,8 @@ def choose_bundle(config: DetectorConfig, *, must_be_trusted: bool) -> Bundle:
         BundleError: it is missing, damaged, or nobody vouches for it and somebody must.
     """
     bundle = read_bundle(bundle_folder(config.model))
-    judged = judge(bundle, allow_unsigned=config.allow_unsigned or not must_be_trusted)
+    unsigned = config.allow_unsigned or not must_be_trusted
+    judged = judge(bundle, config.trusted_keys, allow_unsigned=unsigned)
     if judged.warning:
         _log.warning("%s", judged.warning)
     return bundle
@@ -56,13 +56,13 @@ def shipped_bundles() -> list[Path]:
     return sorted(folder for folder in MODELS.iterdir() if folder.is_dir())
 
 
-def judge(bundle: Bundle, *, allow_unsigned: bool) -> Trust:
-    """Who vouches for a bundle.
+def judge(bundle: Bundle, keys: Path, *, allow_unsigned: bool) -> Trust:
+    """Who vouches for a bundle, by the trusted keys in a folder.
 
     Raises:
         BundleError: nobody does and somebody must, or a signature is false.
     """
-    return trust(bundle, TRUSTED_KEYS, read_packaged(PACKAGED), allow_unsigned=allow_unsigned)
+    return trust(bundle, keys, read_packaged(PACKAGED), allow_unsigned=allow_unsigned)
 
 
 # A known person is followed down to this share of the score that a new one needs: heads that

@@ -19,16 +19,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge import __version__, app, bench, collector, journal, model_card
+from edge import __version__, app, bench, collector, golden, journal, model_card, standing
 from edge.access import Access
 from edge.advice import tell as tell_advice
-from edge.assembly import bundle_folder, choose_bundle, judge, shipped_bundles
+from edge.assembly import bundle_folder, judge, shipped_bundles
 from edge.canvas import KINDS
-from edge.config import PRECISIONS, Config, checked_line, read_config
+from edge.config import PRECISIONS, Config, DetectorConfig, checked_line, read_config
 from edge.contract.bundle import read_bundle
 from edge.demo import demo
 from edge.doctor import examine, tell
 from edge.errors import CallError, HeadcountError
+from edge.fetching import fetch_offers
 from edge.recording import (
     Options,
     Outputs,
@@ -39,6 +40,8 @@ from edge.recording import (
     tell_replay,
 )
 from edge.types import Line
+from edge.updater.clip import MOST_FRAMES
+from edge.upkeep import model_in_service
 from edge.watch import watch
 
 
@@ -76,6 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_doctor(verbs)
     _add_bench(verbs)
     _add_model_verb(verbs)
+    _add_record(verbs)
     return parser
 
 
@@ -319,7 +323,7 @@ def _doctor(options: argparse.Namespace) -> int:
     config = read_config(options.config) if options.config else Config()
     if options.camera is not None:
         _check_picture("--camera", options.camera)
-    bundle = partial(choose_bundle, config.detector, must_be_trusted=True)
+    bundle = partial(model_in_service, config)
     findings = list(examine(config, bundle, options.camera))
     return tell(findings, as_json=options.json, out=sys.stdout)
 
@@ -343,8 +347,8 @@ def _bench(options: argparse.Namespace) -> int:
 
 
 def _add_model_verb(verbs: Verbs) -> None:
-    verb = verbs.add_parser("model", help="model bundles: what is here, and what one is")
-    acts = verb.add_subparsers(required=True, metavar="list|show")
+    verb = verbs.add_parser("model", help="model bundles: what is here, and which one counts")
+    acts = verb.add_subparsers(required=True, metavar="ACT")
     act = acts.add_parser("list", help="the bundles that came with headcount")
     _add_json(act)
     act.set_defaults(verb=_model_list)
@@ -352,11 +356,95 @@ def _add_model_verb(verbs: Verbs) -> None:
     act.add_argument("model", nargs="?", type=Path, metavar="NAME|DIR", help="default: the shipped")
     _add_json(act)
     act.set_defaults(verb=_model_show)
+    act = acts.add_parser("verify", help="whether a bundle is whole, and who vouches for it")
+    act.add_argument("bundle", metavar="NAME|DIR")
+    _add_config(act)
+    act.set_defaults(verb=_model_verify)
+    act = acts.add_parser("activate", help="try a bundle at this door, and keep it if it is good")
+    act.add_argument("bundle", metavar="NAME|DIR|FILE|-", help="a packed one, or - for stdin, too")
+    _add_config(act)
+    act.set_defaults(verb=_model_activate)
+    act = acts.add_parser("rollback", help="the model that was in service before is again")
+    _add_config(act)
+    act.set_defaults(verb=_model_rollback)
+    act = acts.add_parser("status", help="what counts at this door, and how it does")
+    _add_config(act)
+    _add_json(act)
+    act.set_defaults(verb=_model_status)
+    act = acts.add_parser("pull", help="fetch what was offered over MQTT; systemd starts this")
+    _add_config(act)
+    act.set_defaults(verb=_model_pull)
+
+
+def _model_verify(options: argparse.Namespace) -> int:
+    _, config = standing.enter(options.config)
+    bundle, signer = standing.verify(config, options.bundle)
+    manifest = bundle.manifest
+    print(f"{manifest.name} {manifest.version} ({bundle.sha256[:12]}): signed by {signer}")
+    return 0
+
+
+def _model_activate(options: argparse.Namespace) -> int:
+    given = standing.packed(options.bundle)
+    path, config = standing.enter(options.config)
+    update = standing.activate(config, path, given)
+    print(f"{update.model} is in service")
+    return 0
+
+
+def _model_rollback(options: argparse.Namespace) -> int:
+    _, config = standing.enter(options.config)
+    manifest = standing.roll_back(config).manifest
+    print(f"{manifest.name} {manifest.version} is in service")
+    return 0
+
+
+def _model_status(options: argparse.Namespace) -> int:
+    path, config = standing.enter(options.config)
+    report = standing.status(config, path)
+    print(json.dumps(report) if options.json else standing.tell(report))
+    return 0
+
+
+def _model_pull(options: argparse.Namespace) -> int:
+    _, config = standing.enter(options.config)
+    with _told_to_stop() as stop:
+        fetch_offers(config, stop.wait)
+    return 0
+
+
+def _add_record(verbs: Verbs) -> None:
+    verb = verbs.add_parser("record", help="a clip of this door, on which new models are tested")
+    verb.add_argument(
+        "--frames", type=int, default=MOST_FRAMES, help=f"pictures (default {MOST_FRAMES}, 20 s)"
+    )
+    verb.add_argument("--in", dest="ins", type=int, metavar="N", help="people whom you saw go in")
+    verb.add_argument("--out", dest="outs", type=int, metavar="N", help="... and out, meanwhile")
+    verb.add_argument("--accept", action="store_true", help="take the mended draft as the truth")
+    _add_config(verb)
+    verb.set_defaults(verb=_record)
+
+
+def _record(options: argparse.Namespace) -> int:
+    _, config = standing.enter(options.config)
+    if options.accept:
+        print(f"{golden.accept(config)} people passed; new models are tested with that")
+        return 0
+    if not 2 <= options.frames <= MOST_FRAMES:
+        raise CallError(f"--frames {options.frames}: give 2 to {MOST_FRAMES}")
+    known = options.ins is not None or options.outs is not None
+    seen = (options.ins or 0, options.outs or 0) if known else None
+    standing.become_owner(config.models)
+    print(golden.tell(golden.record(config, options.frames, seen), config))
+    return 0
 
 
 def _model_list(options: argparse.Namespace) -> int:
     found = [read_bundle(folder) for folder in shipped_bundles()]
-    judged = [(bundle, judge(bundle, allow_unsigned=True)) for bundle in found]
+    judged = [
+        (bundle, judge(bundle, DetectorConfig().trusted_keys, allow_unsigned=True))
+        for bundle in found
+    ]
     if options.json:
         print(json.dumps([model_card.to_json(*each) for each in judged]))
     else:
@@ -366,7 +454,7 @@ def _model_list(options: argparse.Namespace) -> int:
 
 def _model_show(options: argparse.Namespace) -> int:
     bundle = read_bundle(bundle_folder(options.model))
-    judged = judge(bundle, allow_unsigned=True)
+    judged = judge(bundle, DetectorConfig().trusted_keys, allow_unsigned=True)
     if options.json:
         print(json.dumps(model_card.to_json(bundle, judged)))
     else:

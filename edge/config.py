@@ -131,6 +131,11 @@ class DetectorConfig:
         "With a stick: a Python whose OpenVINO knows `MYRIAD`; not set: the one that "
         "`deploy/install-ncs.sh` installs.",
     ] = None
+    trusted_keys: Annotated[
+        Path,
+        PATH,
+        "The folder of the keys (`*.pub`) whose bundles `headcount run` and updates take.",
+    ] = Path("/etc/headcount/trusted")
     allow_unsigned: Annotated[
         bool, FLAG, "Let `headcount run` use a bundle that no trusted key has signed."
     ] = False
@@ -246,6 +251,30 @@ class SiteConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class UpdateConfig:
+    """How a new model comes into service; not where `detector.model` fixes one."""
+
+    folder: Annotated[
+        Path | None,
+        PATH,
+        "Where models and the recorded clip are kept; not set: `models`, beside the ledger.",
+    ] = None
+    max_mb: Annotated[int, whole(1, 1000), "Size in MB up to which a bundle is taken."] = 128
+    max_ms: Annotated[
+        float,
+        number(1, 10_000),
+        "Milliseconds that a picture may take in the test of a new model; or half as much again as "
+        "with the model before, where that is more.",
+    ] = 200.0
+    self_test_s: Annotated[
+        float, number(5, 600), "Seconds after which the test of a new model has failed."
+    ] = 20.0
+    self_test_mb: Annotated[
+        float, number(100, 100_000), "MB of memory that the test of a new model may take."
+    ] = 1024.0
+
+
+@dataclass(frozen=True, slots=True)
 class WebConfig:
     """The page on the device. Reserved: this version serves none."""
 
@@ -266,7 +295,13 @@ class Config:
     mqtt: MqttConfig = MqttConfig()
     ledger: LedgerConfig = LedgerConfig()
     site: SiteConfig = SiteConfig()
+    update: UpdateConfig = UpdateConfig()
     web: WebConfig = WebConfig()
+
+    @property
+    def models(self) -> Path:
+        """The folder of the models that came after the application."""
+        return self.update.folder or self.ledger.path.parent / "models"
 
 
 @dataclass(frozen=True, slots=True)

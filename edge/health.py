@@ -12,7 +12,7 @@ import statistics
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from importlib import metadata
 from pathlib import Path
 
@@ -36,6 +36,7 @@ class HealthMeter:
         detector: Detector,
         model: Manifest,
         *,
+        update: Callable[[], Mapping[str, str] | None] = lambda: None,
         machine: Machine | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -45,12 +46,14 @@ class HealthMeter:
             ledger: its disk is watched.
             detector: is asked what runs it.
             model: what the detector runs.
+            update: tells what became of the latest update, None where there was none.
             machine: where its files are; this machine without it.
             clock: gives monotonic seconds, those that `note` is told.
         """
         self._ledger = ledger
         self._detector = detector
         self._model = f"{model.name} {model.version}"
+        self._update = update
         self._machine = machine or Machine()
         self._clock = clock
         self._begun = clock()
@@ -95,6 +98,7 @@ class HealthMeter:
             versions=self._versions,
             model=self._model,
             detector=FALLBACK if self._detector.fallback else OK,
+            update=self._update(),
         )
 
     def _forget(self, now: float) -> None:

@@ -105,6 +105,15 @@ def audit_recording(source: str, truth_path: Path, options: Options) -> dict[str
     return {**result.to_json(), "fps": round(counted.fps, 2), "quality": counted.quality}
 
 
+def count_clip(source: Path, config: Config, lines: tuple[Line, ...]) -> Replay:
+    """Count a clip as the door does: by its configuration, and each picture as soon as can be.
+
+    Raises:
+        WorldError: the clip or the bundle is not as it must be.
+    """
+    return _count(str(source), config, Options(), lines, recorded=False)
+
+
 def suggest_lines(
     source: str | None,
     options: Options,
@@ -172,9 +181,11 @@ def _count(
     options: Options,
     lines: tuple[Line, ...],
     outputs: Outputs | None = None,
+    *,
+    recorded: bool = True,
 ) -> Replay:
     with contextlib.ExitStack() as stack:
-        opened = _open(stack, source, options, config)
+        opened = _open(stack, source, options, config, recorded=recorded)
         corridor = build_corridor(lines, config.counting, opened.score, opened.size)
         outputs = outputs or Outputs()
         annotator = _annotator(stack, outputs, lines, opened)
@@ -190,21 +201,30 @@ def _count(
 
 
 def _open(
-    stack: contextlib.ExitStack, source: str | None, options: Options, config: Config
+    stack: contextlib.ExitStack,
+    source: str | None,
+    options: Options,
+    config: Config,
+    *,
+    recorded: bool = True,
 ) -> _Recording:
     if source is not None:
-        return _open_video(stack, source, config)
+        return _open_video(stack, source, config, recorded=recorded)
     return _open_boxes(options, config)
 
 
-def _open_video(stack: contextlib.ExitStack, uri: str, config: Config) -> _Recording:
+def _open_video(
+    stack: contextlib.ExitStack, uri: str, config: Config, *, recorded: bool
+) -> _Recording:
     bundle = choose_bundle(config.detector, must_be_trusted=False)
     score = bundle.manifest.score if config.detector.score is None else config.detector.score
     # A recording is upright and exposed as it is: those keys are about the camera.
     settings = replace(config.source, uri=uri, loop=False, rotation=0, exposure=0)
     video = stack.enter_context(open_source(settings))
     detector = stack.enter_context(
-        open_detector(bundle, config.detector, score=keep_score(score), recorded=not video.live)
+        open_detector(
+            bundle, config.detector, score=keep_score(score), recorded=recorded and not video.live
+        )
     )
     return _Recording(detector.detect(video), video.size, video.fps, score)
 

@@ -58,6 +58,7 @@ precision = "bf16"
 score = 0.4
 threads = 2
 ncs_python = "/opt/ncs/bin/python"
+trusted_keys = "/etc/keys"
 allow_unsigned = true
 
 [counting]
@@ -86,6 +87,13 @@ timezone = "Europe/Berlin"
 day_starts = "04:30"
 occupancy_reset = "04:30"
 opening_hours = ["mon-fri 08:00-20:00", "sat 22:00-02:00"]
+
+[update]
+folder = "/srv/models"
+max_mb = 64
+max_ms = 90
+self_test_s = 30
+self_test_mb = 500
 
 [web]
 enabled = true
@@ -130,6 +138,7 @@ def test_every_key_reaches_its_section() -> None:
     ) == config.site.opening_hours
     assert ZoneInfo("Europe/Berlin") == config.site.zone()
     assert 8000 == config.web.port
+    assert (Path("/srv/models"), Path("models")) == (config.models, Config().models)
 
 
 def test_full_file_leaves_no_default() -> None:

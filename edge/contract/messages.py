@@ -448,6 +448,7 @@ class HealthSnapshot:
     versions: Mapping[str, str]
     model: str | None
     detector: str = OK  # or FALLBACK
+    update: Mapping[str, str] | None = None  # model, phase, reason, at; None where there was none
 
     def to_json(self) -> str:
         """The payload."""
@@ -479,6 +480,7 @@ class HealthSnapshot:
             versions=dict(data["versions"]),
             model=data["model"],
             detector=str(data.get("detector", OK)),
+            update=_words(data.get("update")),
         )
 
 
@@ -539,6 +541,10 @@ def _text(value: object) -> str:
 
 def _number(value: float | None) -> float | None:
     return None if value is None else float(value)
+
+
+def _words(value: Mapping[str, Any] | None) -> Mapping[str, str] | None:
+    return None if value is None else {str(key): str(value[key]) for key in value}
 
 
 def _plain(value: object) -> object:

@@ -15,7 +15,7 @@ from edge.detector.ncs import STICK, choose_device, open_stick
 from edge.detector.openvino import open_openvino
 from edge.detector.variant import Int8Support
 
-__all__ = ["AUTO", "STICK", "Detector", "Int8Support", "open_detector"]
+__all__ = ["AUTO", "STICK", "Detector", "Int8Support", "choose_device", "open_detector"]
 
 AUTO = "auto"  # ours; OpenVINO's own AUTO chooses among its devices, of which a stick is none
 

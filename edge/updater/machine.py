@@ -57,6 +57,10 @@ class Verdict:
     reason: str = ""
 
 
+class BusyError(UpdateError):
+    """Not now: another update is under way, or the disk is full."""
+
+
 class StoppedError(Exception):
     """A test was stopped from outside, which says nothing of the model."""
 
@@ -73,7 +77,7 @@ class House:
         shipped: the bundle that came with the application.
         judge: who vouches for a bundle; raises BundleError where nobody does.
         keys: the trusted keys.
-        devices: those that may run the model; a bundle must be made for one of them.
+        devices: tells those that may run the model; a bundle must be made for one of them.
         most: bytes of a bundle.
         clock: the wall clock, with a time zone.
     """
@@ -82,7 +86,7 @@ class House:
     shipped: Path
     judge: Callable[[Bundle], Trust]
     keys: Callable[[], TrustedKeys]
-    devices: tuple[str, ...] = ("CPU",)
+    devices: Callable[[], tuple[str, ...]] = lambda: ("CPU",)
     most: int = 128 << 20
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
@@ -95,6 +99,8 @@ class Updater:
         self._shelf = Shelf(house.folder, house.shipped)
         self._state = house.folder / "state.json"
         self._running = house.folder / "running"
+        self._served = house.folder / "service.lock"
+        self._serving: int | None = None  # the open lock file
 
     @property
     def record(self) -> Record:
@@ -146,11 +152,11 @@ class Updater:
         with self._alone():
             record = self._swept(self.record)
             if record.pending:
-                raise UpdateError("another update waits for its trial; wait for its end")
+                raise BusyError("another update waits for its trial; wait for its end")
             try:
                 return self._receive(packed, record)
             except OSError as error:
-                raise UpdateError(f"{self._house.folder}: {error.strerror}; make room") from error
+                raise BusyError(f"{self._house.folder}: {error.strerror}; make room") from error
             finally:
                 self._shelf.sweep(_kept(self.record))
 
@@ -187,14 +193,15 @@ class Updater:
         manifest = bundle.manifest
         trust = self._house.judge(bundle)
         devices = {device for variant in manifest.variants for device in variant.devices}
-        if not devices & set(self._house.devices):
+        ours = self._house.devices()
+        if not devices & set(ours):
             raise UpdateError(
                 f"{manifest.name} {manifest.version} is for {', '.join(sorted(devices))}, and "
-                f"this device is {' or '.join(self._house.devices)}; bundle it for that"
+                f"this device is {' or '.join(ours)}; bundle it for that"
             )
         needed = sum(entry.size for entry in manifest.files.values()) + _ROOM
         if shutil.disk_usage(self._house.folder).free < needed:
-            raise UpdateError(
+            raise BusyError(
                 f"{self._house.folder}: the disk has no room for {needed / 1e6:.0f} MB; make some"
             )
         if trust.kind == "packaged" or bundle.sha256 == self._in_service_digest():
@@ -335,7 +342,7 @@ class Updater:
         with self._alone():
             record, now = self.record, self._shelf.current()
             if record.pending:
-                raise UpdateError("an update waits for its trial; wait for its end")
+                raise BusyError("an update waits for its trial; wait for its end")
             if record.previous is None:
                 raise UpdateError("there is no model before the one in service")
             bundle = self._sound(record.previous)
@@ -349,6 +356,36 @@ class Updater:
             return bundle
 
     # ---- the service with a model
+
+    def hold(self) -> None:
+        """Let others know that the service of this door runs, until this process ends."""
+        if self._serving is None:
+            with suppress(OSError):
+                self._house.folder.mkdir(parents=True, exist_ok=True)
+                self._serving = os.open(self._served, os.O_RDWR | os.O_CREAT, 0o600)
+                fcntl.flock(self._serving, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+    def is_served(self) -> bool:
+        """Whether the service of this door runs, and so tries what is staged by itself."""
+        try:
+            probe = os.open(self._served, os.O_RDWR)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        finally:
+            os.close(probe)
+        return False
+
+    def refuse(self, what: str, digest: str, reason: str) -> None:
+        """Remember that something was offered that never became a bundle; `what` is for people."""
+        with suppress(OSError, UpdateError), self._alone():
+            if not self.record.pending:
+                about = (what[:64], "", 0, digest)
+                update = Update(*about, phase=Phase.REFUSED, at=self._now(), reason=reason)
+                self._note(self.record, update)
 
     def begin(self, bundle: Bundle) -> None:
         """Take note that the service counts with a model from now on."""
@@ -411,7 +448,7 @@ class Updater:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(lock)
-            raise UpdateError("another update is at work; wait for its end") from error
+            raise BusyError("another update is at work; wait for its end") from error
         try:
             yield
         finally:

@@ -66,7 +66,7 @@ class Update:
     @property
     def model(self) -> str:
         """As health names a model."""
-        return f"{self.name} {self.version}"
+        return f"{self.name} {self.version}".strip()
 
 
 @dataclass(frozen=True, slots=True)
