@@ -19,7 +19,7 @@ from edge.contract.commands import UPDATE, Command
 from edge.contract.strict_json import canonical_json
 from edge.errors import BundleError, DetectorError, HeadcountError, UpdateError
 from edge.notify import Systemd
-from edge.selftest import Tester
+from edge.selftest import SelfTest
 from edge.updater import Updater
 from edge.upkeep import OFFER, open_updater
 
@@ -34,7 +34,7 @@ class Models:
         self,
         config: Config | None = None,
         updater: Updater | None = None,
-        test: Tester | None = None,
+        test: SelfTest | None = None,
     ) -> None:
         self._config = config or Config()
         self._updater = updater
@@ -47,7 +47,7 @@ class Models:
     def of(cls, config: Config, path: Path, stop: Event, systemd: Systemd) -> Models:
         """Those of a door whose configuration lies at `path`."""
         updater = open_updater(config)
-        test = Tester(config, path, stop, tick=lambda: systemd.tell("WATCHDOG=1"))
+        test = SelfTest(config, path, stop, tick=lambda: systemd.tell("WATCHDOG=1"))
         if updater is not None:
             updater.hold()
         return cls(config, updater, test)

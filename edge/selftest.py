@@ -32,7 +32,7 @@ Result = Mapping[str, Any]  # as `edge.selftest_child` prints it
 
 
 @dataclass(frozen=True, slots=True)
-class Tester:
+class SelfTest:
     """Tests models for one door.
 
     Attributes:
@@ -87,7 +87,7 @@ class Tester:
                 tick=self.tick,
             )
             with suppress(OSError):
-                newest = dict(list(results.items())[-_KEPT:])
+                newest = list(results.items())[-_KEPT:]
                 write_file(kept, canonical_json(newest))
         return results[key]
 
@@ -121,6 +121,6 @@ def compare(new: Result, old: Result, max_ms: float) -> Verdict:
 
 
 def _read(path: Path) -> dict[str, Result]:
-    with suppress(OSError, ValueError):
-        return mapping(parse_json(path.read_bytes()))
+    with suppress(OSError, ValueError, TypeError):
+        return {key: mapping(result) for key, result in parse_json(path.read_bytes())}  # type: ignore[attr-defined]
     return {}

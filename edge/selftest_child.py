@@ -29,7 +29,8 @@ from edge.types import Frame
 from edge.worker_child import die_with
 
 SEED = 1
-EVERY = 8  # pictures of the scene from one that is looked at to the next
+SIZE = (480, 360)
+EVERY = 4  # pictures of the scene from one that is looked at to the next
 LOOKS = 24
 
 
@@ -82,7 +83,7 @@ def _look(config: Config) -> dict[str, Any]:
 
 def _pictures() -> Iterator[Frame]:
     """Simulated ones, some time apart."""
-    drawn = islice(iter(Scene(SEED)), 0, EVERY * LOOKS, EVERY)
+    drawn = islice(iter(Scene(SEED, size=SIZE)), 0, EVERY * LOOKS, EVERY)
     for index, picture in enumerate(drawn):
         yield Frame(picture.image, index, picture.t)
 

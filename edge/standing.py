@@ -26,7 +26,7 @@ from edge.contract.messages import HealthSnapshot, StateMessage, Topics
 from edge.contract.packed import pack
 from edge.errors import CallError, HeadcountError, UpdateError
 from edge.mqtt import Connection, Message
-from edge.selftest import Tester
+from edge.selftest import SelfTest
 from edge.updater import Update, Updater
 from edge.updater.clip import find_clip
 from edge.upkeep import model_in_service, open_updater
@@ -102,7 +102,7 @@ def activate(config: Config, path: Path | None, bundle: BinaryIO) -> Update:
     become_owner(config.models)
     with closing(bundle):
         update = updater.receive(bundle)
-    test = Tester(config, path)
+    test = SelfTest(config, path)
     deadline = time.monotonic() + _START_S + 3 * config.update.self_test_s
     while updater.record.pending:
         if time.monotonic() > deadline:
@@ -175,7 +175,7 @@ def status(config: Config, path: Path | None) -> dict[str, Any]:
         "before": None if before is None else f"{before.manifest.name} {before.manifest.version}",
         "counting": updater is not None and updater.is_served(),
         "update": None if update is None else {**_words(update), "at": update.at},
-        "audit": Tester(config, path).known(bundle, clip),
+        "audit": SelfTest(config, path).known(bundle, clip),
         **_heard(config),
     }
 
