@@ -5,7 +5,9 @@
 #   /opt/headcount/bin           a link into the program in service; its `headcount` runs from there, while
 #                                a `python` called through a link does not know its environment
 #   /etc/headcount               the configuration, and the broker's password
-#   headcount.service            the unit, from the program in service
+#   /etc/headcount/trusted       the keys (*.pub) whose models this door takes
+#   headcount.service            the unit, from the program in service; headcount-update.path and .service
+#                                beside it fetch new models
 #
 # Every step looks at what is there and brings what is missing, so the next run mends one that was cut
 # off at any moment, by a power cut too. What others read is written beside its place and synced, and
@@ -17,6 +19,8 @@
 set -euo pipefail
 
 readonly UNIT=headcount.service
+readonly WATCH=headcount-update.path
+readonly MORE_UNITS=("$WATCH" headcount-update.service)
 readonly RULE=97-headcount-ncs.rules
 readonly LOCAL=mqtt://localhost:1883
 readonly CREDENTIAL=/run/credentials/$UNIT/mqtt-password
@@ -39,7 +43,7 @@ findings=$root/run/headcount-doctor.txt
 python=$root/usr/bin/python3
 
 declare -A given=() answer=() found=() # from the call; that hold; in the configuration that is there
-step='' told=false ours=false next='' resume=false password=''
+new_watch=false step='' told=false ours=false next='' resume=false password=''
 
 # Prints, each ended by a NUL, what a configuration holds of ANSWERS and of [mqtt] password_file.
 readonly READ='
@@ -596,7 +600,7 @@ write_configuration() {
     elif $dry_run; then
         say "would write $config:" && print_configuration
     else
-        install -d -m 755 "$folder"
+        install -d -m 755 "$folder" "$folder/trusted"
         [[ -n $password ]] || password_stays
         print_configuration >"$config.new" || die "$config.new cannot be written; is the disk full?"
         judge "$config.new"
@@ -700,23 +704,34 @@ bring_stick() {
 # ---- 6: the unit
 
 install_unit() {
-    local from to=$units/$UNIT
+    local from unit
     begin 6 unit
     if $dry_run; then
-        say "would install $to"
+        say "would install $units/$UNIT"
         return
     fi
-    from=$("$(in_service)/bin/python" -I -c 'import deploy; print(deploy.__path__[0])')/systemd/$UNIT
-    [[ -s $from ]] || die "the program has no $UNIT; give another --program"
-    if cmp -s "$from" "$to"; then
-        say "$to: already there"
-    else
-        mkdir -p "$units"
-        cp "$from" "$to.new" || die "$to.new cannot be written; is the disk full?"
-        put "$to.new" 644 "$to"
-        say "$to: installed"
-    fi
+    from=$("$(in_service)/bin/python" -I -c 'import deploy; print(deploy.__path__[0])')/systemd
+    [[ -s $from/$UNIT ]] || die "the program has no $UNIT; give another --program"
+    for unit in "$UNIT" "${MORE_UNITS[@]}"; do
+        if [[ ! -s $from/$unit ]]; then
+            [[ ! -e $units/$unit ]] || remove_unit "$unit" # of a newer program
+        elif cmp -s "$from/$unit" "$units/$unit"; then
+            say "$units/$unit: already there"
+        else
+            mkdir -p "$units"
+            cp "$from/$unit" "$units/$unit.new" || die "$units/$unit.new cannot be written; is the disk full?"
+            put "$units/$unit.new" 644 "$units/$unit"
+            say "$units/$unit: installed"
+            [[ $unit != "$WATCH" ]] || new_watch=true
+        fi
+    done
     ! $start || systemctl daemon-reload
+}
+
+remove_unit() { # UNIT: stops it, and takes it away
+    systemctl disable -q "$1" 2>/dev/null || true
+    ! $start || systemctl stop "$1" 2>/dev/null || true
+    rm -f "$units/$1"
 }
 
 # ---- 7: the broker
@@ -837,6 +852,12 @@ start_service() {
         return
     fi
     systemctl enable -q "$UNIT"
+    if [[ -e $units/$WATCH ]]; then
+        systemctl enable -q "$WATCH"
+        if $start && { $new_watch || ! systemctl is-active -q "$WATCH"; }; then
+            systemctl restart "$WATCH" 2>/dev/null || warn "$WATCH does not start: offered models are not fetched"
+        fi
+    fi
     if ! $start; then
         say "$UNIT starts with the machine"
     elif counts_with_all_this; then
@@ -888,9 +909,13 @@ remove_all() {
     if [[ -e $prefix && ! -f $prefix/README && -n $(ls -A "$prefix") ]]; then
         die "$prefix is not from this script; nothing was removed"
     fi
-    if ! $dry_run && [[ -e $units/$UNIT ]]; then
-        systemctl disable -q "$UNIT" 2>/dev/null || true
-        systemctl stop "$UNIT" 2>/dev/null || true
+    if ! $dry_run; then
+        local unit
+        for unit in "${MORE_UNITS[@]}" "$UNIT"; do
+            [[ -e $units/$unit ]] || continue
+            systemctl disable -q "$unit" 2>/dev/null || true
+            systemctl stop "$unit" 2>/dev/null || true
+        done
     fi
     if [[ -e $root/opt/headcount-ncs || -e $root/etc/udev/rules.d/$RULE ]]; then
         local options=(--prefix "$root/opt/headcount-ncs" --uninstall)
@@ -901,7 +926,7 @@ remove_all() {
     [[ $(readlink "$command") != "$prefix/bin/headcount" ]] || remove "$command"
     # The README goes last: without it a second run would take the rest for another's.
     $dry_run || rm -rf "$prefix"/venv-* "$prefix"/bin*
-    remove "$units/$UNIT" "$prefix"
+    remove "$units/$UNIT" "${MORE_UNITS[@]/#/$units/}" "$prefix"
     if $purge; then
         # private/: where systemd keeps the files of a user that exists while its service runs.
         remove "$units/$UNIT.d" "$folder" "$root/var/lib/headcount" "$root/var/lib/private/headcount"

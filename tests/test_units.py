@@ -11,10 +11,14 @@ from pathlib import Path
 import pytest
 
 from edge.cli import build_parser
+from edge.config import Config
 from edge.source.picamera import Patience
+from edge.upkeep import OFFER
 from tests.conftest import ROOT
 
 UNIT = ROOT / "systemd" / "headcount.service"
+UPDATE = ROOT / "systemd" / "headcount-update.service"
+WATCH = ROOT / "systemd" / "headcount-update.path"
 DEBUG = ROOT / "systemd" / "headcount-debug.conf"
 COLLECT = ROOT / "systemd" / "headcount-collect.service"
 PROGRAM = "/opt/headcount/bin/headcount"
@@ -63,6 +67,38 @@ def test_the_collector_is_started_as_the_program_takes_it(tmp_path: Path) -> Non
     assert PROGRAM == program
     assert "mqtt://localhost" == options.broker
     assert options.store.startswith("sqlite:/var/lib/headcount-collect/")
+
+
+def test_the_fetcher_is_closed_further() -> None:
+    """It reaches the network and no device: at 1.5 of 10 or below."""
+    done = analyze("security", "--offline=true", "--threshold=15", UPDATE)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
+
+
+def test_the_fetcher_is_started_by_what_the_service_writes() -> None:
+    """The path that is watched is that of an offer in the service's state directory."""
+    (watched,) = re.findall(r"^PathExists=(.+)$", WATCH.read_text(), re.MULTILINE)
+    state = f"/var/lib/{setting('StateDirectory')}"
+
+    assert f"{state}/{Config().models}/{OFFER}" == watched
+    for name in ("User", "DynamicUser", "StateDirectory", "WorkingDirectory"):
+        assert f"\n{name}={setting(name)}\n" in UPDATE.read_text()
+    command = re.findall(r"^ExecStart=(.+)$", UPDATE.read_text(), re.MULTILINE)[-1]
+    program, *arguments = shlex.split(command)
+    assert PROGRAM == program
+    assert Path("/etc/headcount/headcount.toml") == build_parser().parse_args(arguments).config
+
+
+@pytest.mark.parametrize("unit", [UPDATE, WATCH], ids=lambda path: path.name)
+def test_systemd_understands_the_others_too(tmp_path: Path, unit: Path) -> None:
+    """No setting is unknown or ignored."""
+    for path in (UPDATE, WATCH):
+        text = path.read_text().replace(PROGRAM, str(shutil.which("true")))
+        (tmp_path / path.name).write_text(text)
+    done = analyze("verify", tmp_path / unit.name)
+
+    assert (0, "") == (done.returncode, done.stdout + done.stderr)
 
 
 def test_the_gate_can_fail() -> None:

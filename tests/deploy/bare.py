@@ -22,6 +22,8 @@ from tests.deploy.runtimes import wheel
 
 SCRIPT = ROOT / "deploy" / "install.sh"
 UNIT = "headcount.service"
+WATCH = "headcount-update.path"
+MORE_UNITS = (WATCH, "headcount-update.service")
 TOOLS = (
     "awk basename bash cat chmod cmp cp cut date dirname env find flock getconf grep head install "
     "ln ls mkdir mktemp paste readlink realpath rm rmdir sed sh sha256sum sleep sort tail tar "
@@ -52,7 +54,7 @@ case "$call" in *" install "*) for word; do echo "$word"; done >> "$CORNER/packa
     # Knows enabled and active units; with the doctor's drop-in, the service's start is the doctor.
     "systemctl": """
 state="$CORNER/systemd"; verb="$1"; for unit; do :; done
-case "$unit" in *.service) ;; *) unit="$unit.service" ;; esac
+case "$unit" in *.service | *.path) ;; *) unit="$unit.service" ;; esac
 doctor="$HEADCOUNT_ROOT/run/systemd/system/$unit.d/zzz-headcount-doctor.conf"
 case "$verb" in
 --version) echo "systemd ${FAKE_SYSTEMD:-252} (252.30)" ;;
@@ -70,7 +72,7 @@ enable | start | restart)
     fi
     rm -f "$state/active-$unit"
     program="$HEADCOUNT_ROOT/opt/headcount/bin/headcount"
-    [ "$unit" = mosquitto.service ] || "$program" runs || exit 1
+    case "$unit" in mosquitto.service | *.path) ;; *) "$program" runs || exit 1 ;; esac
     touch "$state/active-$unit" ;;
 esac
 """,
@@ -105,7 +107,9 @@ script.chmod(0o755)
 """
 
 
-def program(folder: Path, version: str, *, ends: bool = False, unit: str = "") -> Path:
+def program(
+    folder: Path, version: str, *, ends: bool = False, unit: str = "", more: bool = True
+) -> Path:
     """A wheel of headcount.
 
     Args:
@@ -113,6 +117,7 @@ def program(folder: Path, version: str, *, ends: bool = False, unit: str = "") -
         version: what it says it is.
         ends: whether the service ends at once.
         unit: text at the end of its unit.
+        more: whether it has the units that fetch models.
     """
     name = f"headcount-{version}-py3-none-any.whl"
     text = (ROOT / "systemd" / UNIT).read_text() + unit
@@ -120,6 +125,7 @@ def program(folder: Path, version: str, *, ends: bool = False, unit: str = "") -
         "stand_in.py": _PROGRAM.format(version=version, code=int(ends)),
         "deploy/__init__.py": "",
         f"deploy/systemd/{UNIT}": text,
+        **(_more_units() if more else {}),
         "here.pth": f"{ROOT}\n{sysconfig.get_path('purelib')}\n",
         f"headcount-{version}.dist-info/entry_points.txt": (
             "[console_scripts]\nheadcount = stand_in:main\n"
@@ -128,6 +134,10 @@ def program(folder: Path, version: str, *, ends: bool = False, unit: str = "") -
     path = folder / name
     path.write_bytes(wheel(name, files))
     return path
+
+
+def _more_units() -> dict[str, str]:
+    return {f"deploy/systemd/{name}": (ROOT / "systemd" / name).read_text() for name in MORE_UNITS}
 
 
 @dataclass

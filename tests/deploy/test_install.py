@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from edge.config import read_config
 from tests.conftest import ROOT
-from tests.deploy.bare import SCRIPT, UNIT, Bare, program
+from tests.deploy.bare import MORE_UNITS, SCRIPT, UNIT, WATCH, Bare, program
 
 Done = subprocess.CompletedProcess[str]
 TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=20)
@@ -95,9 +95,26 @@ def test_the_service_is_started_after_the_check(bare: Bare, wheels: dict[str, Pa
         f"systemctl stop {UNIT}",
         f"systemctl start {UNIT}",
         f"systemctl enable -q {UNIT}",
+        f"systemctl enable -q {WATCH}",
+        f"systemctl restart {WATCH}",
         f"systemctl restart {UNIT}",
     ] == calls
     assert not list(bare.path("/run").rglob("*headcount*"))
+
+
+def test_the_fetcher_of_models_comes_and_goes(bare: Bare, wheels: dict[str, Path]) -> None:
+    """Its units are installed and the path is watched; without them in the program they go."""
+    units = [bare.path(f"/etc/systemd/system/{name}") for name in MORE_UNITS]
+    assert 0 == bare.install(wheels["old"]).returncode
+    assert all(path.exists() for path in units) and bare.is_active(WATCH)
+    without = program(bare.folder, "2.5", more=False)
+    assert 0 == bare.call("--program", without).returncode
+    assert not any(path.exists() for path in units)
+    assert not bare.is_active(WATCH)
+    assert 0 == bare.call("--program", wheels["new"]).returncode
+    assert 0 == bare.call("--uninstall").returncode
+    assert not any(path.exists() for path in units)
+    assert not bare.is_active(WATCH)
 
 
 def test_files_are_readable_and_owned_by_the_right(bare: Bare, wheels: dict[str, Path]) -> None:
