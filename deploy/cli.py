@@ -14,17 +14,24 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from deploy.door import open_door
 from deploy.installing import default_program, install, readable
+from deploy.sending import public_key_id, push, roll_back, tell_status, trust_key
 from edge import __version__
-from edge.contract.bundle import read_bundle, write_file
+from edge.contract.bundle import Bundle, read_bundle, write_file
 from edge.contract.commands import UPDATE, Command
 from edge.contract.offer import Offer
 from edge.contract.packed import pack
 from edge.contract.permit import write_permit
 from edge.contract.signature import generate_key_pair, load_private_key, sign_bundle, trust
 from edge.errors import CallError, HeadcountError, WorldError
+
+_HOST = "NAME or USER@NAME, as ssh takes it"
+
+if TYPE_CHECKING:
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -65,6 +72,7 @@ def build_parser() -> argparse.ArgumentParser:
     packed.add_argument("file", type=Path, help="the file to write, as door.bundle")
     packed.add_argument("--url", default="", help="where doors will find it: prints their command")
     packed.set_defaults(verb=_pack)
+    _add_sending(verbs)
     _add_install(verbs.add_parser("install", help="install headcount on a door, over ssh"))
     for verb in (keygen, sign):
         verb.add_argument(
@@ -75,8 +83,28 @@ def build_parser() -> argparse.ArgumentParser:
     return parser
 
 
+def _add_sending(verbs: Verbs) -> None:
+    trusted = verbs.add_parser("trust", help="have a door take what a key has signed, over ssh")
+    trusted.add_argument("host", help=_HOST)
+    trusted.add_argument("key", type=Path, help="the public key, KEY.pub")
+    trusted.set_defaults(verb=_trust)
+    push = verbs.add_parser(
+        "push", help="bring a signed bundle to a door, which tries it, over ssh"
+    )
+    push.add_argument("host", help=_HOST)
+    push.add_argument("bundle", type=Path)
+    push.set_defaults(verb=_push)
+    status = verbs.add_parser("status", help="which model counts at doors, and how well, over ssh")
+    status.add_argument("hosts", nargs="+", metavar="HOST", help=_HOST)
+    status.add_argument("--json", action="store_true", help="one JSON object a line")
+    status.set_defaults(verb=_status)
+    rollback = verbs.add_parser("rollback", help="put the model before in service again, over ssh")
+    rollback.add_argument("host", help=_HOST)
+    rollback.set_defaults(verb=_rollback)
+
+
 def _add_install(install: argparse.ArgumentParser) -> None:
-    install.add_argument("host", help="NAME or USER@NAME, as ssh takes it")
+    install.add_argument("host", help=_HOST)
     install.add_argument(
         "options", nargs=argparse.REMAINDER, metavar="[OPTION ...]",
         help="--program and --password-file name files here (default: this version, none); "
@@ -114,9 +142,7 @@ def _sign(options: argparse.Namespace) -> int:
 
 
 def _pack(options: argparse.Namespace) -> int:
-    bundle = read_bundle(options.bundle)
-    if bundle.signature_bytes is None:
-        raise WorldError(f"{options.bundle}: is not signed; sign it with `headcount-deploy sign`")
+    bundle = _signed(options.bundle)
     content = io.BytesIO()
     pack(bundle, content)
     try:
@@ -137,6 +163,45 @@ def _verify(options: argparse.Namespace) -> int:
     manifest = bundle.manifest
     print(f"{manifest.name} {manifest.version} ({bundle.sha256[:12]}): signed by {found.key_id}")
     return 0
+
+
+def _trust(options: argparse.Namespace) -> int:
+    key_id = public_key_id(readable(options.key))
+    with open_door(options.host) as door:
+        code = trust_key(door, options.key)
+    if code == 0:
+        print(f"{options.host} takes what key {key_id} has signed")
+    return code
+
+
+def _push(options: argparse.Namespace) -> int:
+    bundle = _signed(options.bundle)
+    with open_door(options.host) as door:
+        return push(door, bundle)
+
+
+def _status(options: argparse.Namespace) -> int:
+    code = 0
+    for host in options.hosts:
+        try:
+            with open_door(host) as door:
+                code = max(code, tell_status(door, as_json=options.json))
+        except WorldError as error:  # the others are asked all the same
+            print(f"headcount-deploy: {error}", file=sys.stderr)
+            code = 1
+    return code
+
+
+def _rollback(options: argparse.Namespace) -> int:
+    with open_door(options.host) as door:
+        return roll_back(door)
+
+
+def _signed(folder: Path) -> Bundle:
+    bundle = read_bundle(folder)
+    if bundle.signature_bytes is None:
+        raise WorldError(f"{folder}: is not signed; sign it with `headcount-deploy sign`")
+    return bundle
 
 
 def _install(options: argparse.Namespace) -> int:

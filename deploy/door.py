@@ -21,6 +21,10 @@ from edge.errors import CallError, WorldError
 
 _UNREACHED = 255  # ssh's own exit code; any other is the command's
 _CONNECT_S = 15
+# A plain Debian has no sudo; su asks for root's password.
+_AS_ROOT = """\
+if [ "$(id -u)" = 0 ]; then {0}; elif command -v sudo >/dev/null; then sudo {0}; else su -c {1}; fi
+"""
 _UNPACK = 'umask 077; folder=$(mktemp -d) && tar -x -C "$folder" && echo "$folder"'
 
 
@@ -114,6 +118,11 @@ def open_door(host: str) -> Iterator[Door]:
             yield door
         finally:
             door.hang_up()
+
+
+def as_root(command: str) -> str:
+    """A line of the shell that runs another one as root, by sudo or su where need be."""
+    return _AS_ROOT.format(shlex.join(["sh", "-c", command]), shlex.quote(command))
 
 
 def _packed(files: Mapping[str, Path]) -> bytes:

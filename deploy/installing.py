@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from deploy.door import Door
+from deploy.door import Door, as_root
 from edge import __version__
 from edge.errors import CallError, WorldError
 
@@ -20,10 +20,6 @@ HERE = Path(__file__).parent
 _SCRIPTS = ("install.sh", "install-ncs.sh", "udev/97-headcount-ncs.rules")
 # What a wheel is made of. It is made of a copy: in a checkout older builds leave what slips in.
 PARTS = ("pyproject.toml", "README.md", "LICENSE", "edge", "training", "deploy")
-# A plain Debian has no sudo; su asks for root's password.
-_AS_ROOT = """\
-if [ "$(id -u)" = 0 ]; then {0}; elif command -v sudo >/dev/null; then sudo {0}; else su -c {1}; fi
-"""
 
 
 def install(
@@ -56,9 +52,7 @@ def install(
         call += ["--password-file", "password"]
     with door.folder(files) as folder:
         command = shlex.join([*call, *options])
-        inside = f"cd {shlex.quote(folder)} && {command}"
-        line = shlex.join(["sh", "-c", inside])
-        return door.watch(_AS_ROOT.format(line, shlex.quote(inside)))
+        return door.watch(as_root(f"cd {shlex.quote(folder)} && {command}"))
 
 
 @contextmanager

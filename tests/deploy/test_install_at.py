@@ -38,12 +38,17 @@ class Host:
     folder: Path
     port: int
 
-    def deploy(self, *arguments: object, host: str = "door") -> Outcome:
-        """Run `headcount-deploy install`, with an ssh on PATH that knows where the door is."""
+    def deploy(self, *arguments: object, host: str = "door", verb: str = "install") -> Outcome:
+        """Run `headcount-deploy`, with an ssh on PATH that knows where the door is.
+
+        Args:
+            arguments: of the verb; `install` is given `host` before them.
+        """
+        given = [host, *arguments] if verb == "install" else [*arguments]
         environment = {**os.environ, "PATH": f"{self.folder / 'here'}:{os.environ['PATH']}"}
         done = subprocess.run(
-            [sys.executable, "-m", "deploy.cli", "install", host, *map(str, arguments)],
-            env=environment, capture_output=True, text=True, timeout=100, check=False,
+            [sys.executable, "-m", "deploy.cli", verb, *map(str, given)],
+            env=environment, capture_output=True, text=True, timeout=160, check=False,
             stdin=subprocess.DEVNULL,
         )  # fmt: skip
         return Outcome(done.returncode, done.stdout, done.stderr)
