@@ -1,4 +1,4 @@
-"""`headcount-deploy` trust, push, status, rollback, over a real ssh to a server of the test's own."""
+"""`headcount-deploy` trust, push, status, rollback, over a real ssh to a server of the tests."""
 
 from __future__ import annotations
 

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import socket
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -16,59 +13,13 @@ from edge.contract.offer import Offer
 from edge.errors import UpdateError
 from edge.updater.pull import AwayError, pull
 from tests.brokers import free_port
-
-CONTENT = bytes(range(256)) * 400
-
-
-@dataclass
-class Shop:
-    """What the server gives, and what it was asked for."""
-
-    content: bytes = CONTENT
-    code: int = 0  # answered instead, where there is one
-    cut: int = 0  # bytes after which each answer is cut off
-    ranges: bool = True
-    length: int | None = None  # claimed instead of the true one
-    location: str = ""
-    asked: list[str | None] = field(default_factory=list)
-    port: int = 0
-
-    def offer(self, **more: object) -> Offer:
-        digest = hashlib.sha256(CONTENT).hexdigest()
-        given = {"url": f"http://127.0.0.1:{self.port}/b", "size": len(CONTENT), "sha256": digest}
-        return Offer(**{**given, **more})  # type: ignore[arg-type]
-
-    def answer(self, handler: BaseHTTPRequestHandler) -> None:
-        asked = handler.headers.get("Range")
-        self.asked.append(asked)
-        first = int(asked[6:-1]) if asked and self.ranges else 0
-        body = self.content[first:]
-        handler.send_response(self.code or (206 if first else 200))
-        if self.location:
-            handler.send_header("Location", self.location)
-        handler.send_header("Content-Length", str(self.length or len(body)))
-        handler.end_headers()
-        handler.wfile.write(body[: self.cut or None])
+from tests.shops import CONTENT, Shop, open_shop
 
 
 @pytest.fixture
 def shop() -> Iterator[Shop]:
-    made = Shop()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            made.answer(self)
-
-        def log_message(self, *_: object) -> None:
-            """Say nothing."""
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        made.port = server.server_address[1]
-        thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-        thread.start()
+    with open_shop() as made:
         yield made
-        server.shutdown()
-        thread.join()
 
 
 def test_a_file_is_fetched(shop: Shop, tmp_path: Path) -> None:
@@ -109,9 +60,10 @@ def test_another_file_than_the_offered_one(shop: Shop, tmp_path: Path) -> None:
     """Of another size: not fetched. Of the same size: refused, and nothing is left."""
     with pytest.raises(UpdateError, match="were offered"):
         pull(shop.offer(size=len(CONTENT) - 1), tmp_path / "b")
+    offer = shop.offer()
     shop.content = CONTENT[:-1] + b"!"
     with pytest.raises(UpdateError, match="sha256 differs"):
-        pull(shop.offer(), tmp_path / "b")
+        pull(offer, tmp_path / "b")
 
     assert not (tmp_path / "b").exists()
 
