@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from deploy.door import open_door
 from deploy.installing import default_program, install, readable
+from deploy.sampling import fetch_samples
 from deploy.sending import public_key_id, push, roll_back, tell_status, trust_key
 from edge import __version__
 from edge.contract.bundle import Bundle, read_bundle, write_file
@@ -73,6 +74,8 @@ def build_parser() -> argparse.ArgumentParser:
     packed.add_argument("--url", default="", help="where doors will find it: prints their command")
     packed.set_defaults(verb=_pack)
     _add_sending(verbs)
+    samples = verbs.add_parser("samples", help="fetch pictures that a door has kept, over ssh")
+    _add_samples(samples)
     _add_install(verbs.add_parser("install", help="install headcount on a door, over ssh"))
     for verb in (keygen, sign):
         verb.add_argument(
@@ -101,6 +104,13 @@ def _add_sending(verbs: Verbs) -> None:
     rollback = verbs.add_parser("rollback", help="put the model before in service again, over ssh")
     rollback.add_argument("host", help=_HOST)
     rollback.set_defaults(verb=_rollback)
+
+
+def _add_samples(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument("host", help=_HOST)
+    verb.add_argument("folder", type=Path, help="new; for `headcount-train data import`")
+    verb.add_argument("--clear", action="store_true", help="remove them from the door afterwards")
+    verb.set_defaults(verb=_samples)
 
 
 def _add_install(install: argparse.ArgumentParser) -> None:
@@ -195,6 +205,15 @@ def _status(options: argparse.Namespace) -> int:
 def _rollback(options: argparse.Namespace) -> int:
     with open_door(options.host) as door:
         return roll_back(door)
+
+
+def _samples(options: argparse.Namespace) -> int:
+    if options.folder.exists():
+        raise CallError(f"{options.folder}: exists; give a new folder")
+    with open_door(options.host) as door:
+        count = fetch_samples(door, options.folder, clear=options.clear)
+    print(f"{count} pictures in {options.folder}")
+    return 0
 
 
 def _signed(folder: Path) -> Bundle:

@@ -48,6 +48,18 @@ class Door:
             raise self._failed(done.returncode, command)
         return done.stdout.decode().strip()
 
+    def fetch(self, command: str, target: Path) -> None:
+        """Run a line of its shell and write what it prints into a file here.
+
+        Raises:
+            WorldError: the line fails, or the door cannot be reached.
+        """
+        with target.open("wb") as file:
+            call = [*self._ssh("-n"), command]
+            code = subprocess.run(call, stdout=file, check=False).returncode  # noqa: S603
+        if code != 0:
+            raise self._failed(code, command)
+
     def watch(self, command: str) -> int:
         """Run a line of its shell on this terminal, so that it can ask; return its exit code.
 

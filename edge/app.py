@@ -31,6 +31,7 @@ from edge.pipeline import Corridor, Step
 from edge.publisher import Publisher
 from edge.quality import QualityMeter
 from edge.renewal import Models
+from edge.samples import Samples
 from edge.source import Source, open_source
 from edge.tally import Tally
 from edge.types import Crossing, Frame
@@ -138,7 +139,8 @@ def serve(
         tally = _tally(source, ledger)
         publisher = _publisher(stack, config, ledger, meter, tally, models)
         heart = Heartbeat(systemd, ledger.check)
-        service = _Service(corridor, ledger, publisher, meter, tally, heart, watch)
+        samples = Samples(config.samples, config.kept_pictures, score)
+        service = _Service(corridor, ledger, publisher, meter, tally, heart, samples, watch)
         service.count(detector, _until(stop, source))
         _log.info("stopping: %s", "told to stop" if stop.is_set() else "the source has ended")
         systemd.tell("STOPPING=1", "STATUS=delivering the last crossings")
@@ -178,6 +180,7 @@ class _Service:
         meter: HealthMeter,
         tally: Tally,
         heart: Heartbeat,
+        samples: Samples,
         watch: Callable[[Step], None] | None,
     ) -> None:
         self._corridor = corridor
@@ -186,6 +189,7 @@ class _Service:
         self._meter = meter
         self._tally = tally
         self._heart = heart
+        self._samples = samples
         self._watch = watch
         self._clock = ClockWatch()
 
@@ -203,6 +207,7 @@ class _Service:
             self._clock.note(utc, now)
             self._record(step.crossings, frame)
             self._meter.note(sighting, now)
+            self._samples.note(step, utc, now)
             if self._tally.note(step, self._corridor.counter.quality, utc, now):
                 self._publish_health()
             self._heart.beat()

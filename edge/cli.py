@@ -19,7 +19,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge import __version__, app, bench, collector, golden, journal, model_card, standing
+from edge import __version__, app, bench, collector, golden, journal, model_card, samples, standing
 from edge.access import Access
 from edge.advice import tell as tell_advice
 from edge.assembly import bundle_folder, judge, shipped_bundles
@@ -80,6 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
     _add_bench(verbs)
     _add_model_verb(verbs)
     _add_record(verbs)
+    _add_samples(verbs)
     return parser
 
 
@@ -410,6 +411,27 @@ def _model_pull(options: argparse.Namespace) -> int:
     _, config = standing.enter(options.config)
     with _told_to_stop() as stop:
         fetch_offers(config, stop.wait)
+    return 0
+
+
+def _add_samples(verbs: Verbs) -> None:
+    verb = verbs.add_parser("samples", help="pictures that were kept here for a retraining")
+    verb.add_argument("file", type=Path, nargs="?", metavar="FILE.tar", help="pack them into it")
+    verb.add_argument("--clear", action="store_true", help="remove them, after packing")
+    _add_config(verb)
+    verb.set_defaults(verb=_samples)
+
+
+def _samples(options: argparse.Namespace) -> int:
+    target = options.file and options.file.absolute()
+    _, config = standing.enter(options.config)
+    folder = config.kept_pictures
+    if target is not None:
+        print(f"{samples.pack(folder, target)} pictures packed")
+    if options.clear:
+        print(f"{samples.clear(folder)} pictures removed")
+    elif target is None:
+        print(f"{len(list(folder.glob('*.jpg')))} pictures in {folder}")
     return 0
 
 

@@ -275,6 +275,25 @@ class UpdateConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SamplesConfig:
+    """Pictures that the detector finds hard, kept on the device for a retraining."""
+
+    enabled: Annotated[
+        bool,
+        FLAG,
+        "Keep them, until `headcount-deploy samples` fetches them; nothing else sends them.",
+    ] = False
+    max_mb: Annotated[int, whole(1, 100_000), "MB that they may take; no more are kept then."] = 100
+    every_s: Annotated[float, number(1, 86_400), "Seconds from one to the next, at least."] = 60.0
+    blur: Annotated[
+        bool,
+        FLAG,
+        "Blur what may be a head. Heads that are to teach must not be blurred; what only looks "
+        "like one may be.",
+    ] = True
+
+
+@dataclass(frozen=True, slots=True)
 class WebConfig:
     """The page on the device. Reserved: this version serves none."""
 
@@ -296,12 +315,18 @@ class Config:
     ledger: LedgerConfig = LedgerConfig()
     site: SiteConfig = SiteConfig()
     update: UpdateConfig = UpdateConfig()
+    samples: SamplesConfig = SamplesConfig()
     web: WebConfig = WebConfig()
 
     @property
     def models(self) -> Path:
         """The folder of the models that came after the application."""
         return self.update.folder or self.ledger.path.parent / "models"
+
+    @property
+    def kept_pictures(self) -> Path:
+        """The folder of the samples."""
+        return self.ledger.path.parent / "samples"
 
 
 @dataclass(frozen=True, slots=True)

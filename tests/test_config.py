@@ -95,6 +95,12 @@ max_ms = 90
 self_test_s = 30
 self_test_mb = 500
 
+[samples]
+enabled = true
+max_mb = 10
+every_s = 5
+blur = false
+
 [web]
 enabled = true
 host = "0.0.0.0"

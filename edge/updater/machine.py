@@ -125,7 +125,7 @@ class Updater:
         if record.update is not None and record.update.phase is Phase.TRIAL:
             names = [name for name in names if name != record.candidate]
         for name in names:
-            if name:
+            if name is not None:
                 try:
                     return self._sound(name)
                 except BundleError as error:

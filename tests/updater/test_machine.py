@@ -68,14 +68,15 @@ def test_a_bad_model_goes_back_by_itself(site: Site) -> None:
 
 def test_its_owner_can_go_back_and_forth(site: Site) -> None:
     """Each rollback puts the other one in service; nothing needs to be signed for it."""
-    site.update(7)
-    site.update(8)
     seen = []
-    for _ in range(3):
-        site.updater().roll_back()
-        seen.append(site.in_service())
+    for counter in (7, 8):
+        site.update(counter)
+        for _ in range(3):
+            site.updater().roll_back()
+            seen.append(site.in_service())
 
-    assert ["door 7", "door 8", "door 7"] == seen
+    assert ["shipped 1", "door 7", "shipped 1"] == seen[:3]
+    assert ["shipped 1", "door 8", "shipped 1"] == seen[3:]
 
 
 def test_an_older_bundle_is_refused(site: Site) -> None:

@@ -72,7 +72,7 @@ def update_until_cut(site: Site, folder: Path, first: int, steps: int, after: fl
 
 @pytest.mark.parametrize("cuts", [5, pytest.param(100, marks=pytest.mark.proof)])
 def test_a_power_cut_at_any_state(card: Card, tmp_path: Path, cuts: int) -> None:
-    """Right after it, and after the next start, a whole model counts; none that was told is lost."""
+    """Then, and after the next start, a whole model counts; none that was told is lost."""
     card.insert()
     site = Site(tmp_path, card.folder / "models")
     site.update(1)

@@ -1,7 +1,7 @@
 """Updates a device's models for ever, and says how far it is: `python -m tests.updater.writer`.
 
 Arguments: the desk's folder, the models' folder, the counter to begin with. Each third bundle does
-not pass its trial. Prints `.` before a step is remembered, `N` once counter N is committed for good.
+not pass its trial. Prints `.` before a step is remembered, `N` once counter N is committed.
 """
 
 from __future__ import annotations
