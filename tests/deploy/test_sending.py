@@ -34,6 +34,7 @@ a = [0, 0.5]
 b = [1, 0.5]
 in_side = [0.5, 0.9]
 """
+EVIL = "m = tarfile.TarInfo('images/../../.profile'); t.addfile(m, io.BytesIO()); t.close()"
 
 
 @pytest.fixture
@@ -113,3 +114,35 @@ def test_of_several_doors_each_is_asked(door: Host, tmp_path: Path) -> None:
     assert 1 == done.code
     assert "nowhere.invalid: not reached" in done.err
     assert "headcount-default" == json.loads(done.out)["model"]["name"]
+
+
+def test_pictures_that_were_kept_are_fetched(door: Host, tmp_path: Path) -> None:
+    """In our own layout, and gone from the door where that is wanted; never over what is here."""
+    kept = tmp_path / "samples"
+    kept.mkdir()
+    about = {"reason": "unsure", "width": 16, "height": 12, "boxes": [["head", [0, 0, 0.5, 0.5]]]}
+    (kept / "20261120T120000000Z-unsure.json").write_text(json.dumps(about))
+    (kept / "20261120T120000000Z-unsure.jpg").write_bytes(b"a picture")
+    done = door.deploy("door", tmp_path / "doors", "--clear", verb="samples")
+    again = door.deploy("door", tmp_path / "doors", verb="samples")
+
+    assert 0 == done.code, done.err
+    assert "1 pictures in" in done.out
+    (picture,) = (tmp_path / "doors" / "images").iterdir()
+    assert b"a picture" == picture.read_bytes()
+    assert f"{picture.name},head,0,0,8,6,16,12" in (tmp_path / "doors" / "heads.csv").read_text()
+    assert [] == list(kept.iterdir())
+    assert [] == door.left()
+    assert (2, True) == (again.code, "exists; give a new folder" in again.err)
+
+
+def test_a_door_that_sends_something_else_is_not_believed(door: Host, tmp_path: Path) -> None:
+    """A name that leads out of the folder, or is none of ours: exit 1, and it is not written."""
+    program = door.folder / "there" / "headcount"
+    evil = f"import tarfile, io, sys; t = tarfile.open(sys.argv[-1], 'w')\n{EVIL}"
+    program.write_text(f"#!{sys.executable}\n{evil}\n")
+    done = door.deploy("door", tmp_path / "inner" / "doors", verb="samples")
+
+    assert 1 == done.code
+    assert "sends what is no picture" in done.err
+    assert not list(tmp_path.rglob("*.profile"))
