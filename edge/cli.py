@@ -456,7 +456,7 @@ def _record(options: argparse.Namespace) -> int:
         raise CallError(f"--frames {options.frames}: give 2 to {MOST_FRAMES}")
     known = options.ins is not None or options.outs is not None
     seen = (options.ins or 0, options.outs or 0) if known else None
-    standing.become_owner(config.models)
+    standing.become_owner()
     print(golden.tell(golden.record(config, options.frames, seen), config))
     return 0
 

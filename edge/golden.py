@@ -61,7 +61,7 @@ def record(config: Config, frames: int, seen: tuple[int, int] | None) -> Recorde
     if not config.lines:
         raise CallError("record: no line to count at; give -c FILE with a [[line]]")
     clip = clip_of(config.models)
-    with open_source(config.source, paced=True) as source:
+    with open_source(config.source) as source:  # what is no camera need not be waited for
         step = max(1, round(source.fps / RATE))
         pictures, fps = _take(source, min(frames, MOST_FRAMES), step)
     try:

@@ -24,7 +24,24 @@ from edge.updater import Updater
 from edge.upkeep import OFFER, open_updater
 
 PROVEN_S = 600.0  # of counting, after which a model is not to blame any more
+_MORE_S = 30  # that systemd is asked to wait
 _RETRY_S = 600.0  # until what could not be settled is tried again
+
+
+class _Patience:
+    """Asks systemd to bear with a test, which ends by its own limits."""
+
+    def __init__(self, systemd: Systemd) -> None:
+        self._systemd = systemd
+        self._due = 0.0
+
+    def ask(self) -> None:
+        """Ask again, if it is time to."""
+        now = time.monotonic()
+        if now >= self._due:
+            self._due = now + 1
+            more = f"EXTEND_TIMEOUT_USEC={_MORE_S * 1_000_000}"
+            self._systemd.tell("WATCHDOG=1", more, "STATUS=testing a new model")
 
 
 class Models:
@@ -47,7 +64,7 @@ class Models:
     def of(cls, config: Config, path: Path, stop: Event, systemd: Systemd) -> Models:
         """Those of a door whose configuration lies at `path`."""
         updater = open_updater(config)
-        test = SelfTest(config, path, stop, tick=lambda: systemd.tell("WATCHDOG=1"))
+        test = SelfTest(config, path, stop, tick=_Patience(systemd).ask)
         if updater is not None:
             updater.hold()
         return cls(config, updater, test)

@@ -5,6 +5,7 @@ Without `-c` it acts at the door that install.sh has made, as its service's user
 
 from __future__ import annotations
 
+import ctypes
 import grp
 import json
 import os
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -24,7 +26,7 @@ from edge.config import Config, read_config
 from edge.contract.bundle import Bundle, read_bundle
 from edge.contract.messages import HealthSnapshot, StateMessage, Topics
 from edge.contract.packed import pack
-from edge.errors import CallError, HeadcountError, UpdateError
+from edge.errors import BundleError, CallError, HeadcountError, UpdateError
 from edge.mqtt import Connection, Message
 from edge.selftest import SelfTest
 from edge.updater import Update, Updater
@@ -33,6 +35,8 @@ from edge.upkeep import model_in_service, open_updater
 
 INSTALLED = Path("/etc/headcount/headcount.toml")
 STATE = Path("/var/lib/headcount")
+_PLACE = Path("/run/headcount-state")
+_CLONE_NEWNS, _MS_BIND, _MS_REC, _MS_PRIVATE = 0x20000, 0x1000, 0x4000, 0x40000
 _GROUP = "video"  # has cameras and sticks
 _LOOK_S = 0.5
 _START_S = 90.0  # in which a service that was just told begins its trial
@@ -74,14 +78,29 @@ def packed(what: str) -> BinaryIO:
         raise CallError(f"{path}: {error.strerror}; give a bundle's folder or file") from error
 
 
-def become_owner(folder: Path) -> None:
-    """As root: be the user whose files are in a folder from here on, so that it can change them."""
-    place = folder.resolve()
-    while not place.exists():
-        place = place.parent
-    owner = place.stat()
-    if os.geteuid() != 0 or owner.st_uid == 0:
+def become_owner(state: Path = STATE) -> None:
+    """As root in the state directory of a service: be its user from here on, in that directory.
+
+    The directory of a user that exists for a service alone lies in one that only root may enter. So
+    it gets a second place, in a view of the file system that this process has for itself.
+
+    Raises:
+        UpdateError: the kernel does not allow it.
+    """
+    here, owner = Path.cwd(), Path.cwd().stat()
+    if os.geteuid() != 0 or owner.st_uid == 0 or here != state.resolve():
         return
+    libc = ctypes.CDLL(None, use_errno=True)
+    _PLACE.mkdir(mode=0o755, exist_ok=True)
+    for call in (
+        partial(libc.unshare, _CLONE_NEWNS),
+        partial(libc.mount, b"none", b"/", None, _MS_REC | _MS_PRIVATE, None),
+        partial(libc.mount, os.fsencode(here), os.fsencode(_PLACE), None, _MS_BIND, None),
+    ):
+        if call() != 0:
+            reason = os.strerror(ctypes.get_errno())
+            raise UpdateError(f"{here}: cannot be entered as its owner: {reason}")
+    os.chdir(_PLACE)
     groups = []
     with suppress(KeyError):
         groups = [grp.getgrnam(_GROUP).gr_gid]
@@ -99,7 +118,7 @@ def activate(config: Config, path: Path | None, bundle: BinaryIO) -> Update:
         UpdateError: it is not for this door, did not pass, or its trial does not come.
     """
     updater = updater_of(config)
-    become_owner(config.models)
+    become_owner()
     with closing(bundle):
         update = updater.receive(bundle)
     test = SelfTest(config, path)
@@ -126,7 +145,7 @@ def roll_back(config: Config) -> Bundle:
         UpdateError: there is none, or not now.
     """
     updater = updater_of(config)
-    become_owner(config.models)
+    become_owner()
     return updater.roll_back()
 
 
@@ -166,7 +185,9 @@ def status(config: Config, path: Path | None) -> dict[str, Any]:
     trust = judge(bundle, config.detector.trusted_keys, allow_unsigned=True)
     updater = open_updater(config)
     record = None if updater is None else updater.record
-    before = None if updater is None else updater.before()
+    before = None
+    with suppress(BundleError):  # damaged, and told at the next rollback
+        before = None if updater is None else updater.before()
     update = None if record is None else record.update
     clip = find_clip(config.models)
     return {
