@@ -71,7 +71,7 @@ def _count_until_renewed(
 ) -> bool:
     """Count with one model until there is another to try or to use, which is then true."""
     ended, renewed = threading.Event(), threading.Event()
-    systemd.tell("STATUS=opening the source")
+    systemd.tell("WATCHDOG=1", "STATUS=opening the source")
     with models.blamed(bundle), open_source(config.source, paced=True) as source:
 
         def watch() -> None:
@@ -85,7 +85,15 @@ def _count_until_renewed(
 
         threading.Thread(target=watch, daemon=True).start()
         try:
-            serve(config, source, ended, bundle=bundle, models=models, systemd=systemd)
+            serve(
+                config,
+                source,
+                ended,
+                bundle=bundle,
+                models=models,
+                goes_on=renewed.is_set,
+                systemd=systemd,
+            )
         finally:
             ended.set()
     return renewed.is_set()
@@ -98,6 +106,7 @@ def serve(
     *,
     bundle: Bundle | None = None,
     models: Models | None = None,
+    goes_on: Callable[[], bool] = lambda: False,
     watch: Callable[[Step], None] | None = None,
     systemd: Systemd | None = None,
 ) -> None:
@@ -109,6 +118,7 @@ def serve(
         stop: set it to end earlier.
         bundle: the model; the one that the configuration names where none is given.
         models: takes new ones and tells of them; without it none is taken.
+        goes_on: whether counting goes on right after, with another model.
         watch: sees every step, after its crossings are in the ledger.
         systemd: is told how it goes; nobody without it.
     """
@@ -142,8 +152,10 @@ def serve(
         samples = Samples(config.samples, config.kept_pictures, score)
         service = _Service(corridor, ledger, publisher, meter, tally, heart, samples, watch)
         service.count(detector, _until(stop, source))
-        _log.info("stopping: %s", "told to stop" if stop.is_set() else "the source has ended")
-        systemd.tell("STOPPING=1", "STATUS=delivering the last crossings")
+        told = "there is news of the model" if goes_on() else "told to stop"
+        _log.info("stopping: %s", told if stop.is_set() else "the source has ended")
+        stopping = () if goes_on() else ("STOPPING=1",)
+        systemd.tell(*stopping, "STATUS=delivering the last crossings")
         if publisher is not None:
             publisher.drain(DRAIN_S)
         _tell_end(config, ledger)

@@ -87,8 +87,8 @@ def hangs(folder: Path, counter: int = 2) -> Bundle:
 
 
 def is_slow(folder: Path, counter: int = 2) -> Bundle:
-    """Some tenths of a second a picture."""
-    return _write(folder, [HEAD], _labours(1_500), counter)
+    """Some hundredths of a second a picture."""
+    return _write(folder, [HEAD], _labours(1_000), counter)
 
 
 def raises(folder: Path, counter: int = 2) -> Bundle:

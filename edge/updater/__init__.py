@@ -6,7 +6,8 @@ The way of an update is in `machine`, what is remembered of it in `record`, wher
 
 from __future__ import annotations
 
-from edge.updater.machine import BusyError, House, StoppedError, Test, Updater, Verdict
+from edge.updater.house import BusyError, House, StoppedError, Test, Verdict
+from edge.updater.machine import Updater
 from edge.updater.record import Phase, Record, Update
 
 __all__ = [

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from edge.machine import kernel_text
-from edge.updater.machine import StoppedError
+from edge.updater.house import StoppedError
 
 _POLL_S = 0.05
 _PAGE = resource.getpagesize()

@@ -13,23 +13,18 @@ Who vouches for bundles, and how one is tested, is told by those who build this.
 
 from __future__ import annotations
 
-import fcntl
 import logging
-import os
-import shutil
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from pathlib import Path
+from contextlib import suppress
+from dataclasses import replace
 from typing import BinaryIO
 
 from edge.contract.bundle import Bundle, read_bundle, write_file
 from edge.contract.messages import format_utc
 from edge.contract.packed import unpack
-from edge.contract.permit import permits
-from edge.contract.signature import Trust, TrustedKeys
 from edge.errors import BundleError, UpdateError
+from edge.updater.admission import admit
+from edge.updater.house import BusyError, House, StoppedError, Test, Verdict
+from edge.updater.lock import alone, hold, is_held
 from edge.updater.record import (
     PENDING,
     SHIPPED,
@@ -44,51 +39,8 @@ from edge.updater.shelf import Shelf
 
 MOST_TRIES = 2  # trials of one bundle; the second is for a power cut during the first
 MOST_CRASHES = 2  # bad ends of the service with a young model until it goes back
-_ROOM = 16 << 20  # bytes that stay free for counting
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a test says of a model; `reason` is for people."""
-
-    good: bool
-    reason: str = ""
-
-
-class BusyError(UpdateError):
-    """Not now: another update is under way, or the disk is full."""
-
-
-class StoppedError(Exception):
-    """A test was stopped from outside, which says nothing of the model."""
-
-
-Test = Callable[[Bundle, Bundle], Verdict]  # the candidate, and the one in service before
-
-
-@dataclass(frozen=True, slots=True)
-class House:
-    """What an updater is told of the device.
-
-    Attributes:
-        folder: for the models.
-        shipped: the bundle that came with the application.
-        judge: who vouches for a bundle; raises BundleError where nobody does.
-        keys: the trusted keys.
-        devices: tells those that may run the model; a bundle must be made for one of them.
-        most: bytes of a bundle.
-        clock: the wall clock, with a time zone.
-    """
-
-    folder: Path
-    shipped: Path
-    judge: Callable[[Bundle], Trust]
-    keys: Callable[[], TrustedKeys]
-    devices: Callable[[], tuple[str, ...]] = lambda: ("CPU",)
-    most: int = 128 << 20
-    clock: Callable[[], datetime] = lambda: datetime.now(UTC)
 
 
 class Updater:
@@ -99,8 +51,6 @@ class Updater:
         self._shelf = Shelf(house.folder, house.shipped)
         self._state = house.folder / "state.json"
         self._running = house.folder / "running"
-        self._served = house.folder / "service.lock"
-        self._serving: int | None = None  # the open lock file
 
     @property
     def record(self) -> Record:
@@ -149,7 +99,7 @@ class Updater:
             BundleError: the bundle is damaged, or nobody vouches for it.
             UpdateError: it is not for this device, older than what was here, or another is at work.
         """
-        with self._alone():
+        with alone(self._house.folder):
             record = self._swept(self.record)
             if record.pending:
                 raise BusyError("another update waits for its trial; wait for its end")
@@ -167,7 +117,8 @@ class Updater:
         def approve(bundle: Bundle) -> None:
             seen.append(bundle)
             self._note(record, Update.of(bundle, Phase.RECEIVED, self._now()))
-            self._approve(bundle, record)
+            floor = record.floor(bundle.manifest.name)
+            admit(bundle, self._house, floor, self._in_service_digest())
             self._note(record, Update.of(bundle, Phase.VERIFIED, self._now()))
 
         try:
@@ -188,32 +139,6 @@ class Updater:
             raise
         return staged
 
-    def _approve(self, bundle: Bundle, record: Record) -> None:
-        """Refuse what nobody vouches for, what is not for this device, and what is older."""
-        manifest = bundle.manifest
-        trust = self._house.judge(bundle)
-        devices = {device for variant in manifest.variants for device in variant.devices}
-        ours = self._house.devices()
-        if not devices & set(ours):
-            raise UpdateError(
-                f"{manifest.name} {manifest.version} is for {', '.join(sorted(devices))}, and "
-                f"this device is {' or '.join(ours)}; bundle it for that"
-            )
-        needed = sum(entry.size for entry in manifest.files.values()) + _ROOM
-        if shutil.disk_usage(self._house.folder).free < needed:
-            raise BusyError(
-                f"{self._house.folder}: the disk has no room for {needed / 1e6:.0f} MB; make some"
-            )
-        if trust.kind == "packaged" or bundle.sha256 == self._in_service_digest():
-            return
-        floor = record.floor(manifest.name)
-        if manifest.counter > floor or permits(bundle, floor, self._house.keys()):
-            return
-        raise UpdateError(
-            f"{manifest.name} {manifest.version} has counter {manifest.counter}, and this device "
-            f"has had {floor}; bundle it with a higher one, or sign a leave to go back"
-        )
-
     # ---- and is tried
 
     def settle(self, test: Test) -> None:
@@ -222,7 +147,7 @@ class Updater:
         A disk that takes nothing, and another process at work, leave it pending.
         """
         try:
-            with self._alone():
+            with alone(self._house.folder):
                 record = self._mended(self._after_crashes(self._swept(self.record)))
                 if record.pending:
                     self._try(record, test)
@@ -339,7 +264,7 @@ class Updater:
             UpdateError: there is none, an update is under way, or the disk takes nothing.
             BundleError: the one before is damaged, or trusted no more.
         """
-        with self._alone():
+        with alone(self._house.folder):
             record, now = self.record, self._shelf.current()
             if record.pending:
                 raise BusyError("an update waits for its trial; wait for its end")
@@ -359,29 +284,15 @@ class Updater:
 
     def hold(self) -> None:
         """Let others know that the service of this door runs, until this process ends."""
-        if self._serving is None:
-            with suppress(OSError):
-                self._house.folder.mkdir(parents=True, exist_ok=True)
-                self._serving = os.open(self._served, os.O_RDWR | os.O_CREAT, 0o600)
-                fcntl.flock(self._serving, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        hold(self._house.folder)
 
     def is_served(self) -> bool:
         """Whether the service of this door runs, and so tries what is staged by itself."""
-        try:
-            probe = os.open(self._served, os.O_RDWR)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(probe, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        finally:
-            os.close(probe)
-        return False
+        return is_held(self._house.folder)
 
     def refuse(self, what: str, digest: str, reason: str) -> None:
         """Remember that something was offered that never became a bundle; `what` is for people."""
-        with suppress(OSError, UpdateError), self._alone():
+        with suppress(OSError, UpdateError), alone(self._house.folder):
             if not self.record.pending:
                 about = (what[:64], "", 0, digest)
                 update = Update(*about, phase=Phase.REFUSED, at=self._now(), reason=reason)
@@ -400,7 +311,7 @@ class Updater:
 
     def prove(self) -> None:
         """Take note that the model in service has counted for long enough to be trusted."""
-        with suppress(OSError, UpdateError), self._alone():
+        with suppress(OSError, UpdateError), alone(self._house.folder):
             record = self.record
             if record.young:
                 save(self._state, replace(record, young=False, crashes=0))
@@ -429,30 +340,6 @@ class Updater:
 
     def _now(self) -> str:
         return format_utc(self._house.clock())
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Be the only one at work; the lock goes with the process.
-
-        Raises:
-            UpdateError: another one is, or nothing can be written.
-        """
-        try:
-            self._house.folder.mkdir(parents=True, exist_ok=True)
-            lock = os.open(
-                self._house.folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-            )
-        except OSError as error:
-            raise UpdateError(f"{self._house.folder}: {error.strerror}; mend that") from error
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            os.close(lock)
-            raise BusyError("another update is at work; wait for its end") from error
-        try:
-            yield
-        finally:
-            os.close(lock)
 
 
 def _kept(record: Record) -> tuple[str | None, ...]:

@@ -5,7 +5,10 @@ from __future__ import annotations
 import io
 import json
 import signal
+import socket
+import threading
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -67,12 +70,36 @@ def answer(world: Listener, name: str, command_id: str) -> CommandResult | None:
     return None
 
 
+@contextmanager
+def systemd_at(path: Path) -> Iterator[list[str]]:
+    """A systemd that listens there; all that it was told."""
+    told: list[str] = []
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as ears:
+        ears.bind(str(path))
+
+        def listen() -> None:
+            while said := ears.recv(4096).decode():
+                told.extend(said.splitlines())
+
+        thread = threading.Thread(target=listen)
+        thread.start()
+        yield told
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", str(path))
+        thread.join()
+
+
 @pytest.mark.timeout(600)
 def test_an_offer_comes_into_service_and_a_spoilt_one_goes_back(door: Door, tmp_path: Path) -> None:
     """The model's new name is heard over MQTT; the spoilt one never counts; rollback is obeyed."""
-    with Mosquitto(tmp_path) as broker, Listener(broker.url) as world, open_shop() as shop:
+    with (
+        Mosquitto(tmp_path) as broker,
+        Listener(broker.url) as world,
+        open_shop() as shop,
+        systemd_at(tmp_path / "systemd") as told,
+    ):
         configure(door, broker.url)
-        running = door.start()
+        running = door.start(environment={"NOTIFY_SOCKET": str(tmp_path / "systemd")})
         wait_until(lambda: counts_with(world, SHIPPED, None), "it counts", PATIENT_S)
 
         def offer(command_id: str, content: bytes) -> None:
@@ -92,7 +119,9 @@ def test_an_offer_comes_into_service_and_a_spoilt_one_goes_back(door: Door, tmp_
         world.say(f"headcount/door/cmd/{ROLLBACK}", Command(ROLLBACK, "four").to_json())
         wait_until(lambda: counts_with(world, SHIPPED, "committed"), "rollback", PATIENT_S)
         health = world.health()
+        assert "STOPPING=1" not in told
         assert 0 == running.stop()
+    assert 1 == told.count("STOPPING=1")
     models = [json.loads(payload)["model"] for payload in world.payloads("health")]
 
     assert health is not None
