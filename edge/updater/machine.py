@@ -168,7 +168,7 @@ class Updater:
         """Count a bad end of the service against a young model, and go back after some."""
         if not self._running.exists():
             return record
-        digest = self._running.read_text(encoding="utf-8")
+        digest = self._running.read_bytes().decode(errors="replace")
         self._running.unlink()
         if not record.young or digest != self._in_service_digest():
             return record
