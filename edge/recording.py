@@ -16,7 +16,7 @@ from edge.annotate import Annotator, draw_ways
 from edge.assembly import build_corridor, choose_bundle, keep_score
 from edge.audit import AuditResult, load_truth, match
 from edge.canvas import write_picture
-from edge.config import Config, CountingConfig, DetectorConfig, read_config
+from edge.config import Config, CountingConfig, DetectorConfig, SourceConfig, read_config
 from edge.detections_file import DetectionsWriter, read_detections
 from edge.detector import open_detector
 from edge.errors import CallError, WorldError
@@ -111,6 +111,8 @@ def count_clip(source: Path, config: Config, lines: tuple[Line, ...]) -> Replay:
     Raises:
         WorldError: the clip or the bundle is not as it must be.
     """
+    # What the configuration says of its source is about the camera.
+    config = replace(config, source=SourceConfig())
     return _count(str(source), config, Options(), lines, recorded=False)
 
 

@@ -275,10 +275,11 @@ def site_of_graphs(folder: Path) -> Site:
 def trial_of(folder: Path, make: Callable[[Path, int], Bundle]) -> tuple[str, str]:
     """What a door says of a model after the real test, and what counts then."""
     site = site_of_graphs(folder)
+    patience = UpdateConfig().self_test_s if make is graphs.hangs else 120.0
     config = Config(
         detector=DetectorConfig(device="CPU"),
         ledger=LedgerConfig(path=folder / "ledger.db"),
-        update=UpdateConfig(max_ms=5),
+        update=UpdateConfig(max_ms=5, self_test_s=patience),
     )
     made = make(folder / "bad", 2)
     sign_bundle(made, OWNER)
@@ -288,7 +289,7 @@ def trial_of(folder: Path, make: Callable[[Path, int], Bundle]) -> tuple[str, st
 
 @pytest.mark.proof
 def test_a_bad_model_leaves_the_one_before_in_service(tmp_path: Path) -> None:
-    """Tested as on a door, in 20 s at most; and all rows of the page are made by this file."""
+    """Tested as on a door, on a machine that may be busy; this file makes all rows of the page."""
     made = []
     for number, (fault, make) in enumerate(MODELS.items()):
         (tmp_path / str(number)).mkdir()
