@@ -35,7 +35,7 @@ from typing import TypeVar
 
 from edge import clock, ledger_file, ledger_inside, ledger_periods, ledger_rows, ledger_times
 from edge.clock import Clocks, LocalDay
-from edge.contract.commands import RESET_TODAY, Command, CommandResult
+from edge.contract.commands import OF_THE_LEDGER, RESET_TODAY, Command, CommandResult
 from edge.contract.messages import format_utc
 from edge.contract.quality import Quality
 from edge.errors import LedgerError
@@ -315,28 +315,29 @@ class Ledger:
         Args:
             command: one that the contract knows.
             utc: the wall clock now.
-            other: does it, where it is not about the counts; it may be called twice.
+            other: does it, where it is not about the counts, which do not wait for that; after a
+                fault it may be called again.
 
         Raises:
             LedgerError: it could not be written, and nothing is changed.
             HeadcountError: whatever `other` raises.
         """
+        if other is not None:
+            with self._sharing() as db:
+                earlier = ledger_inside.answered(db, command.id)
+            if earlier is not None:
+                return earlier
+            other(command)
         with self._sharing() as db, self._turns:
-            return ledger_file.lasting(self._reserve, lambda: self._obey(db, command, utc, other))
+            return ledger_file.lasting(self._reserve, lambda: self._obey(db, command, utc))
 
-    def _obey(
-        self,
-        db: sqlite3.Connection,
-        command: Command,
-        utc: datetime,
-        other: Callable[[Command], None] | None,
-    ) -> CommandResult:
+    def _obey(self, db: sqlite3.Connection, command: Command, utc: datetime) -> CommandResult:
         with ledger_file.transaction(db):
             earlier = ledger_inside.answered(db, command.id)
             if earlier is not None:
                 return earlier
-            if other is not None:
-                other(command)
+            if command.name not in OF_THE_LEDGER:
+                pass  # it is done
             elif command.name == RESET_TODAY:
                 today = self._day.of(utc) if clock.is_set(utc) else self._dayless
                 db.execute("DELETE FROM days WHERE name IN (?, ?)", (today, self._dayless))
