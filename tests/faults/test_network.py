@@ -67,7 +67,7 @@ class Far:
 
     def door(self) -> Running:
         ledger = self.folder / "ledger.db"
-        return self._run(self.networks.door, "door", sys.executable, __file__, ledger)
+        return self._run(self.networks.door, "door", sys.executable, "-m", __name__, ledger)
 
     def _run(self, where: str, name: str, *command: object) -> Running:
         log = self.folder / name
