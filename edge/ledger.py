@@ -336,12 +336,10 @@ class Ledger:
             earlier = ledger_inside.answered(db, command.id)
             if earlier is not None:
                 return earlier
-            if command.name not in OF_THE_LEDGER:
-                pass  # it is done
-            elif command.name == RESET_TODAY:
+            if command.name == RESET_TODAY:
                 today = self._day.of(utc) if clock.is_set(utc) else self._dayless
                 db.execute("DELETE FROM days WHERE name IN (?, ?)", (today, self._dayless))
-            else:
+            elif command.name in OF_THE_LEDGER:  # all others are done
                 ledger_inside.set_to(db, command.value or 0, self._tonight(utc))
             return ledger_inside.answer(db, command, utc)
 

@@ -280,13 +280,20 @@ class Person:
         return REACH if self._hits > 1 else NEAR + FASTEST * (self._t - self.seen_t)
 
     def _back(self) -> Point:
-        """From the predicted place to where a person known to be there was last seen."""
+        """From the predicted place to where a person known to be there was last seen.
+
+        In picture heights; 0 while they are seen, and of who was never seen steadily.
+        """
         if not self.steady or not self._missed:
             return 0.0, 0.0
         return self._seen_at[0] - self._motion[0].pos, self._seen_at[1] - self._motion[1].pos
 
     def _from_way(self, off: list[float]) -> float:
-        """How far a place is from the straight way since the last look: they may have stopped."""
+        """How far a place is from the straight way since the last look: they may have stopped.
+
+        Args:
+            off: the place as seen from the predicted one, (x, y) in picture heights.
+        """
         (x, y), (back_x, back_y) = off, self._back()
         length = back_x**2 + back_y**2
         share = min(max((x * back_x + y * back_y) / length, 0.0), 1.0) if length else 0.0

@@ -7,9 +7,10 @@ every reader of IR 10 knows:
     ZeroPad2d  -> the pads of the convolution behind it     reshape -> Reshape
     ReLU(6)    -> ReLU or Clamp                             cat     -> Concat
     MaxPool2d  -> MaxPool                                   softmax -> SoftMax
+    x - number -> Add                                       x * number -> Multiply
 
 OpenVINO's own converter takes two seconds for what takes a tenth so, and at times it ended the
-process (2026.1, a fault in `evaluate_both_bounds`, after many conversions in one process).
+process (2026.4.1, a fault in `evaluate_both_bounds`, after many conversions in one process).
 """
 
 from __future__ import annotations
@@ -148,7 +149,6 @@ _MODULES: dict[type[nn.Module], Rule] = {
     nn.Identity: lambda _, x: x,
 }
 _CALLS: dict[Callable[..., Any] | str, Rule] = {  # functions, and methods of a tensor
-    operator.add: ops.add,
     operator.sub: lambda x, value: ops.add(x, _number(-value)),
     operator.mul: lambda x, value: ops.multiply(x, _number(value)),
     torch.cat: ops.concat,
