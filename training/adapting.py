@@ -187,9 +187,11 @@ def _recipe(recipe: Recipe, data: Path, wanted: Wanted) -> Recipe:
         dataclasses.replace(source, share=(1 - wanted.share) * source.share / rest)
         for source in sources
     ]
-    fit = dataclasses.replace(  # on this machine, however large the one that made the bundle was
-        recipe.fit, device="cpu", workers=0, batch=BATCH, steps=wanted.steps, check_every=wanted.steps, warmup=max(1, wanted.steps // 6),
+    fit = dataclasses.replace(
+        recipe.fit, steps=wanted.steps, check_every=wanted.steps, warmup=max(1, wanted.steps // 6),
         lr_heads=5e-4, lr_backbone=1.5e-4, ema=0.98, patience=0, samples_every=0, half=False,
+        # here, however large the machine was that made the bundle
+        device="cpu", workers=0, batch=BATCH,
     )  # fmt: skip
     return dataclasses.replace(recipe, source=tuple(scaled), fit=fit)
 
