@@ -38,7 +38,8 @@ from training.prune.cluster import (
     spread,
     uniform,
 )
-from training.prune.criteria import COMPARABLE, Evidence, Scores, criterion, gather
+from training.prune.criteria import COMPARABLE, ON_PICTURES, Scores, criterion
+from training.prune.evidence import Evidence, gather
 from training.prune.groups import ChannelGroup, groups
 from training.prune.plan import PruningPlan
 from training.prune.surgery import apply
@@ -152,7 +153,7 @@ def selector(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
 def ranked(job: Job, number: int, plan: PruningPlan, net: SSD) -> Ranking:
     """Scores of the channels that `plan` left in `net`, at the dense network's indices."""
     evidence = Evidence()
-    if job.rule.criterion in ("taylor", "bn_scale"):
+    if job.rule.criterion in ON_PICTURES:
         batches, loss = _loss_on_batches(job, number)
         evidence = gather(net, batches, loss)
     score = criterion(job.rule.criterion)
