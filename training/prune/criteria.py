@@ -96,7 +96,7 @@ def map_taylor(
     """First-order change of the loss when a feature map is set to zero, of norm 1 in each layer.
 
     Molchanov et al., "Pruning Convolutional Neural Networks for Resource Efficient Inference",
-    ICLR 2017, Eq. 6, and section 2.2 for the norm. The map is what the first reader reads.
+    ICLR 2017, section 2.2. The map is what the first reader reads.
     """
     del net
     scores = _read(evidence.map_taylor, group)
@@ -106,7 +106,7 @@ def map_taylor(
 def map_rank(
     net: nn.Module, group: ChannelGroup, evidence: Evidence, _: np.random.Generator
 ) -> Scores:
-    """Mean matrix rank of each feature map over pictures (Lin et al., HRank, CVPR 2020, Eq. 4).
+    """Mean matrix rank of each feature map over pictures (Lin et al., HRank, CVPR 2020).
 
     The map is what the first reader reads.
     """
