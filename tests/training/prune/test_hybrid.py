@@ -41,7 +41,7 @@ PRICE = WHOLE.price({}, macs)
 
 @given(st.floats(1, 4), st.floats(1.01, 4), st.floats(0.05, 0.95))
 def test_the_parts_make_up_the_whole_saving(a: float, b: float, target: float) -> None:
-    """Depth times width is the target, wherever it lies, and at phi = 1 they are 1 / a and 1 / b."""
+    """Depth times width is the target wherever it lies; at phi = 1 they are 1 / a and 1 / b."""
     scaling = Scaling(a, b)
     mild = 1 / (a * b)
 
