@@ -109,10 +109,12 @@ def block_of(layer: str) -> str:
 def table(account: Account) -> str:
     """The account for a terminal."""
     head = ("", "channels", "MACs", "predicted")
-    rows = [head, *account.rows(), *(("", "", "", ""),)]
+    rows = [head, *account.rows(), ("", "", "", "")]
     wide = [max(len(row[k]) for row in rows) for k in range(4)]
     lines = ["  ".join(cell.ljust(n) for cell, n in zip(row, wide, strict=True)) for row in rows]
-    lines += [f"{name:<{wide[0]}}  {value}" for name, value in account.totals()]
+    totals = account.totals()
+    most = max(len(name) for name, _ in totals)
+    lines += [f"{name:<{most}}  {value}" for name, value in totals]
     return "\n".join(line.rstrip() for line in lines)
 
 
@@ -141,7 +143,7 @@ def _change(before: float, after: float) -> str:
 
 
 def _number(value: float) -> str:
-    return f"{value / 1e6:.2f} M" if value >= 1e5 else f"{value:.4g}"
+    return f"{value / 1e6:.2f} M" if value >= 1e4 else f"{value:.4g}"
 
 
 def write_account(account: Account, out: Path) -> None:
