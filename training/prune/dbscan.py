@@ -32,7 +32,7 @@ def cosine_distances(products: NDArray[np.float64]) -> Distances:
     squares = np.diag(products)
     silent = squares <= _SILENT * squares.max(initial=0.0)
     lengths = np.sqrt(np.where(silent, 1.0, squares))
-    distances = np.clip(1 - products / np.outer(lengths, lengths), 0.0, 2.0)
+    distances: Distances = np.clip(1 - products / np.outer(lengths, lengths), 0.0, 2.0)
     distances[silent], distances[:, silent] = 1.0, 1.0
     distances[np.ix_(silent, silent)] = 0.0
     np.fill_diagonal(distances, 0.0)
@@ -63,7 +63,7 @@ def dbscan(distances: Distances, eps: float, neighbours: int) -> NDArray[np.int6
 
 def _reached(seed: np.intp, near: NDArray[np.bool_], core: NDArray[np.bool_]) -> NDArray[np.bool_]:
     """All points that can be reached from a core point by steps that begin at core points."""
-    reached = near[seed].copy()
+    reached: NDArray[np.bool_] = near[seed].copy()
     fresh = reached & core
     spent = np.zeros_like(core)
     while fresh.any():
