@@ -300,6 +300,15 @@ def read_recipe(data: dict[str, Any], name: str = "recipe", text: str = "") -> R
     return recipe
 
 
+def frozen(kind: type[T], data: object, name: str, text: str = "") -> T:
+    """The values of a file as a frozen record of sections, checked.
+
+    Raises:
+        ConfigError: an unknown key, a missing one, or a value of the wrong kind.
+    """
+    return _build(kind, data, _Where(name, text, ""))
+
+
 @dataclass(frozen=True, slots=True)
 class _Where:
     name: str

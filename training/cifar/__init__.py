@@ -1,0 +1,1 @@
+"""The pruning methods on their own ground: classifiers of CIFAR-10."""
