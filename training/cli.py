@@ -10,6 +10,7 @@ from pathlib import Path
 from edge.errors import HeadcountError
 from training import verbs
 from training.arms import SWEEPS
+from training.cifar_verbs import add_cifar
 from training.config import DEVICES, METHODS, PRESETS, TARGETS
 from training.data_verbs import add_set_verbs
 from training.site_verbs import add_adapt, add_quickstart, add_site_verbs
@@ -50,6 +51,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_adapt(commands)
     add_quickstart(commands, main)
     _pruning_verbs(commands)
+    add_cifar(commands)
     _model_verbs(commands)
     return parser
 

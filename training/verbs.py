@@ -38,7 +38,7 @@ def data_priors(args: argparse.Namespace) -> int:
     recipe = load_recipe(args.recipe)
     for source in recipe.source:
         if source.kind in PHOTOS:
-            samples = read_heads(_data(args) / source.path, source.split, source.kind)
+            samples = read_heads(data_folder(args) / source.path, source.split, source.kind)
             print(f"{source.name}:\n{prior_report(samples, recipe.spec)}\n")
     return 0
 
@@ -71,7 +71,7 @@ def fit(args: argparse.Namespace) -> int:
         materials = run_fit(
             recipe,
             overrides=overrides,
-            data=_data(args),
+            data=data_folder(args),
             out=args.out,
             cache=args.cache,
             start=args.start,
@@ -89,7 +89,7 @@ def report(args: argparse.Namespace) -> int:
     """Write the report of a run again."""
     from training.reporting import validation_of, write_report
 
-    print(write_report(args.out, validation_of(args.out, _data(args))))
+    print(write_report(args.out, validation_of(args.out, data_folder(args))))
     return 0
 
 
@@ -131,7 +131,7 @@ def prune(args: argparse.Namespace) -> int:
         recipe,
         start=args.start,
         profile=args.profile,
-        data=_data(args),
+        data=data_folder(args),
         cache=args.cache,
         out=args.out,
         teacher=args.teacher,
@@ -166,7 +166,7 @@ def bench(args: argparse.Namespace) -> int:
         recipe,
         start=args.start,
         profile=args.profile,
-        data=_data(args),
+        data=data_folder(args),
         cache=args.cache,
         out=args.out,
         test=args.test,
@@ -190,7 +190,7 @@ def evaluate(args: argparse.Namespace) -> int:
         raise CallError(f"--score {args.score:g}: must lie between 0 and 1")
     recordings = [Recording.parse(text) for text in args.audit]
     model = open_model(args.model, args.precision, args.runtime)
-    found = evaluate_sets(model, _data(args), args.set, args.score, args.cache)
+    found = evaluate_sets(model, data_folder(args), args.set, args.score, args.cache)
     print(table([*found.sets, *found.views]))
     figures = found.to_json()
     if recordings:
@@ -301,7 +301,7 @@ def _int8(args: argparse.Namespace, exported: Exported, recipe: Recipe) -> Quant
     from training.data.sampler import load_pools
     from training.int8 import calibration_pictures, quantise
 
-    pools = load_pools(recipe, _data(args), args.cache, render_training_picture)
+    pools = load_pools(recipe, data_folder(args), args.cache, render_training_picture)
     return quantise(exported, calibration_pictures(pools, recipe))
 
 
@@ -320,7 +320,12 @@ def _recipe(args: argparse.Namespace, aim: Aim) -> Recipe:
     return recipe
 
 
-def _data(args: argparse.Namespace) -> Path:
+def data_folder(args: argparse.Namespace) -> Path:
+    """The data folder of a call, else of the environment, else of the working folder.
+
+    Raises:
+        CallError: there is none.
+    """
     folder: Path = args.data or Path(os.environ.get("HEADCOUNT_DATA", "data"))
     if not folder.is_dir():
         raise CallError(f"{folder}: no such data folder; give --data or set HEADCOUNT_DATA")

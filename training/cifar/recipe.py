@@ -82,6 +82,17 @@ class Cut:
 
 
 @dataclass(frozen=True, slots=True)
+class Study:
+    """What is compared where nothing else is asked for, the most wanted first.
+
+    share: of a device's time, where several networks' arms share it.
+    """
+
+    arms: tuple[str, ...] = ("dense", "l1", "l1-kt", "icp-published", "icp-kt", "icp")
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
 class ClassifierRecipe:
     """The whole recipe. base: the training of the dense network; arms: what each arm gets after."""
 
@@ -91,6 +102,7 @@ class ClassifierRecipe:
     data: Data = field(default_factory=Data)
     cut: Cut = field(default_factory=Cut)
     transfer: Transfer = field(default_factory=Transfer)
+    study: Study = field(default_factory=Study)
 
     def network(self, data: Path, seed: int) -> Classifier:
         """The network as the base begins.

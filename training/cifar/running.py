@@ -208,7 +208,8 @@ def _finish(
         "planned": sum(each.planned for each in taught),
         "epochs": sum(each.epochs for each in taught),
         "seconds": sum(each.seconds for each in taught),
-        "images_per_s": taught[-1].images_per_s, "device": _device_name(run.device), **more,
+        "images_per_s": taught[-1].images_per_s, "pictures": len(run.splits.train),
+        "device": _device_name(run.device), **more,
     }  # fmt: skip
     whole = io.BytesIO()
     torch.save({k: v.cpu() for k, v in half.items()}, whole)
