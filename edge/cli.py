@@ -378,8 +378,9 @@ def _add_model_verb(verbs: Verbs) -> None:
 
 
 def _model_verify(options: argparse.Namespace) -> int:
+    bundle = read_bundle(bundle_folder(Path(options.bundle)))  # relative to here, not to the door's
     _, config = standing.enter(options.config)
-    bundle, signer = standing.verify(config, options.bundle)
+    signer = standing.verify(config, bundle)
     manifest = bundle.manifest
     print(f"{manifest.name} {manifest.version} ({bundle.sha256[:12]}): signed by {signer}")
     return 0
