@@ -230,6 +230,7 @@ def bundle(args: argparse.Namespace) -> int:
             licences=tuple(args.licence),
             metrics={key: value for file in args.metrics for key, value in _read(file).items()},
         )
+        args.out.parent.mkdir(parents=True, exist_ok=True)
         make = _bundle_ready_made if args.model.suffix == ".xml" else _bundle_trained
         bundle = make(args, label)
     except ValueError as error:
