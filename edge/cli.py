@@ -458,7 +458,8 @@ def _record(options: argparse.Namespace) -> int:
     known = options.ins is not None or options.outs is not None
     seen = (options.ins or 0, options.outs or 0) if known else None
     standing.become_owner()
-    print(golden.tell(golden.record(config, options.frames, seen), config))
+    place = Path() if options.config else standing.STATE
+    print(golden.tell(golden.record(config, options.frames, seen), config, place))
     return 0
 
 
