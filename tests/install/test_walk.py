@@ -86,8 +86,8 @@ def test_count_a_recording(walk: Walk, machine: Machine, scene_video: Path) -> N
     advice, doctor = re.findall(r"`(headcount (?:audit|doctor) [^`]+)`", words)
     counted, ran = typed(machine, replay), typed(machine, service)
 
-    assert "in 2" in counted
-    assert "stopped: in 2" in ran
+    assert "in 3  out 1" in counted
+    assert "stopped: in 3, out 1" in ran
     assert machine.tell("stat", "-c", "%s", f"{HOME}/why.mp4") != "0"
     assert typed(machine, advice)
     assert "FAIL" not in typed(machine, doctor)
