@@ -42,6 +42,7 @@ DEBIANS = (
     "/etc/systemd/system/multi-user.target.wants/mosquitto.service",
     "/usr/lib/python3",
     "/usr/local/share/ca-certificates",
+    "/var/backups/",  # dpkg's own, made at midnight
     "/var/cache",
     "/var/lib/apt/",
     "/var/lib/dpkg/",
