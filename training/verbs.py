@@ -252,10 +252,14 @@ def _bundle_ready_made(args: argparse.Namespace, label: Label) -> Bundle:
 def _bundle_trained(args: argparse.Namespace, label: Label) -> Bundle:
     from training.bundle import make_bundle
     from training.checkpoint import restore
+    from training.engine import round_to_half
     from training.export import export
 
     compiler = _compiler(args)
     trained = restore(args.model)
+    # The file has no others, and a fit that stopped early has not rounded them (`fit.half`). What
+    # that costs is told by `evaluate` of the bundle.
+    round_to_half(trained.net)
     if trained.plan is not None:
         label = dataclasses.replace(label, plan=trained.plan.to_json())
     exported = export(trained.net)
