@@ -227,7 +227,7 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe: a file, or the name of a shipped one as `heads`.
+    """Read a recipe: a file, or the name of a shipped one as `heads`, whatever folder is called so.
 
     A recipe with `base = "NAME"` says only what is other than in that one.
 
@@ -235,7 +235,7 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: no such file, not TOML, an unknown or missing key, a wrong value.
     """
     shipped = SHIPPED / f"{path}.toml"
-    path = shipped if shipped.is_file() and not path.exists() else path
+    path = shipped if shipped.is_file() and not path.is_file() else path
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:
