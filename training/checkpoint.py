@@ -16,7 +16,6 @@ import torch
 
 from edge.contract.bundle import write_file
 from edge.errors import DataError
-from training.bundle_weights import read_weights
 from training.config import Fit, Recipe, read_recipe
 from training.models.ssd import SSD
 from training.prune.plan import PruningPlan, from_json
@@ -129,6 +128,9 @@ def load(path: Path) -> dict[str, Any]:
         BundleError: a folder that is not a bundle.
     """
     if path.is_dir():
+        # a bundle holds a graph of OpenVINO's, which a host that trains on a GPU may not have
+        from training.bundle_weights import read_weights  # noqa: PLC0415
+
         return read_weights(path)
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
