@@ -41,7 +41,7 @@ def test_blocks_go_once_and_channels_end_at_the_target(order: str, data: st.Data
 
 
 def test_layers_first_by_hand() -> None:
-    """To 0.25 with half of the saving by blocks: they leave 0.5, and three rounds share the rest."""
+    """To 0.25, half of the saving by blocks: they leave 0.5, and three rounds share the rest."""
     rule = Prune(method="hybrid", latency=0.25, depth=0.5, rounds=4)
 
     assert Stage(0.5, None) == stage(rule, 1)
