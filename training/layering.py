@@ -8,18 +8,20 @@ A block is coarse: at the end it is always channels that bring the network to it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from training.choosing import Job, Select, loss_on_batches, rank_pictures, ranked, reach
 from training.config import Prune
 from training.models.ssd import SSD
 from training.profile.shapes import input_size
 from training.prune.blocks import LOSS, Block, blocks, importance, loss_without, rank_sum
+from training.prune.bridge import Bridge, bridges, build_bridges, fit_bridges
 from training.prune.cluster import Ranking, greedy, limits, normalised, per_price
 from training.prune.criteria import COMPARABLE, ON_PICTURES, criterion
 from training.prune.evidence import Evidence, gather
@@ -165,8 +167,40 @@ def _losses(
 ) -> dict[str, float]:
     batches, loss = loss_on_batches(job, number)
     shorten = _shortener(job, plan)
-    return loss_without(
-        net, [block.name for block in left],
-        lambda name: apply(net, shorten((name,))[1], plan),
-        list(islice(batches, _LOSSES)), loss,
-    )  # fmt: skip
+    plans = {block.name: shorten((block.name,))[1] for block in left}
+    fitted = _fitted(job, number, net, [bridges(net, each, plan) for each in plans.values()])
+
+    def without(name: str) -> SSD:
+        found = bridges(net, plans[name], plan)
+        bridged = {bridge: fitted[bridge] for bridge in found if bridge in fitted}
+        return apply(build_bridges(net, bridged), plans[name], plan)
+
+    return loss_without(net, plans, without, list(islice(batches, _LOSSES)), loss)
+
+
+def cut(
+    job: Job, number: int, net: SSD, plan: PruningPlan, earlier: PruningPlan | None = None
+) -> SSD:
+    """What a plan leaves of a network, bridged where blocks go, unless the rule wants none.
+
+    Args:
+        job: tells rule and pictures.
+        number: of the round, for the choice of pictures.
+        net: the dense network, or what `earlier` left of it.
+        plan: of the dense network.
+        earlier: what was cut already.
+    """
+    found = bridges(net, plan, earlier)
+    return apply(build_bridges(net, _fitted(job, number, net, [found])), plan, earlier)
+
+
+def _fitted(
+    job: Job, number: int, net: SSD, wanted: Iterable[Iterable[Bridge]]
+) -> dict[Bridge, Tensor]:
+    """The weights of bridges; none where the rule wants none."""
+    every = dict.fromkeys(bridge for each in wanted for bridge in each) if job.rule.bridge else {}
+    if not every:
+        return {}
+    batches, _ = loss_on_batches(job, number)
+    device = next(net.parameters()).device
+    return fit_bridges(net, every, batches, lambda net, data: net(data.pictures.to(device)))

@@ -17,12 +17,11 @@ from edge.contract.bundle import write_file
 from training.choosing import Job, ranked
 from training.config import Fit, Prune
 from training.fitting import train
-from training.layering import block_importance, channels
+from training.layering import block_importance, channels, cut
 from training.prune.cluster import normalised
 from training.prune.criteria import COMPARABLE
 from training.prune.hybrid import Probe, fitted
 from training.prune.plan import PruningPlan
-from training.prune.surgery import apply
 from training.prune.widths import layout
 from training.runlog import attempt
 
@@ -76,7 +75,7 @@ def _figure(job: Job, count: int, plan: PruningPlan) -> float:
     """AP50 of what a plan leaves, after a short fit."""
     fit = short_fit(job.recipe.fit, job.rule, _NUMBER + count, job.rule.probe_steps)
     recipe = dataclasses.replace(job.recipe, fit=fit)
-    net, out = apply(job.dense, plan), job.out / f"probe{count}"
+    net, out = cut(job, _NUMBER, job.dense, plan), job.out / f"probe{count}"
     return train(net, recipe, job.materials, plan=plan, out=out, teacher=job.teacher).best
 
 

@@ -21,7 +21,7 @@ from training.choosing import Job, choose
 from training.config import Recipe, read_recipe
 from training.device import open_device
 from training.fitting import load_teacher, train
-from training.layering import choose_hybrid
+from training.layering import choose_hybrid, cut
 from training.materials import load_materials
 from training.models.ssd import SSD
 from training.probing import probed, short_fit
@@ -96,7 +96,7 @@ def run_prune(job: Job, plan: PruningPlan | None = None) -> State:
     if plan is None:
         plan, net = _cut_by_rounds(probed(job))
     else:
-        net = apply(net, plan)
+        net = cut(job, 1, net, plan)
     write_plan(plan, job.out / "plan.json")
     ap50 = {
         "dense": job.materials.validate(job.dense)["ap50"],
@@ -129,7 +129,7 @@ def _round(job: Job, number: int, plan: PruningPlan, net: SSD) -> tuple[PruningP
         new = _choose(job, number, plan, net)
         folder.mkdir(parents=True, exist_ok=True)
         write_plan(new, file)
-    small = apply(net, new, plan)
+    small = cut(job, number, net, new, plan)
     if number == job.rule.rounds:
         return new, small
     steps = job.rule.round_steps

@@ -12,6 +12,7 @@ torch = pytest.importorskip("torch", reason="needs the [training] extra: torch i
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from edge.contract.bundle import read_bundle
@@ -19,8 +20,14 @@ from tests.training.kit import write_heads, write_recipe
 from training.account import read_account
 from training.checkpoint import restore
 from training.cli import main
+from training.config import load_recipe
+from training.layering import cut
+from training.overrides import Aim
 from training.profile.shapes import cost
 from training.prune.plan import read_plan
+from training.prune.surgery import apply
+from training.prune.widths import layout
+from training.pruning import open_job
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(180)]
 
@@ -98,6 +105,25 @@ def test_a_pruned_run_accounts_for_what_was_cut(
         assert "measured MACs" in text
         assert gone[0] in text
     assert "<h2>Pruning</h2>" in page
+
+
+@pytest.mark.parametrize("bridge", [True, False])
+def test_bridges_are_built_where_the_rule_wants_them(place: Path, bridge: bool) -> None:
+    """The layer before a block that goes learns what the block gave; nothing else changes."""
+    aim = Aim("hybrid", "50%", "macs")
+    recipe = aim.over(load_recipe(place / "layers.toml"))
+    recipe = replace(recipe, prune=replace(recipe.prune, bridge=bridge))
+    job = open_job(
+        recipe, start=place / "dense" / "last.pt", profile="myriad", data=place,
+        cache=place / "cache", out=place / "never",
+    )  # fmt: skip
+    plan = layout(job.dense, ("backbone.block8",)).plan()
+    small, plain = cut(job, 1, job.dense, plan).state_dict(), apply(job.dense, plan).state_dict()
+    changed = {key for key in plain if not torch.equal(plain[key], small[key])}
+
+    assert changed == (
+        {f"backbone.block7.pw.conv.{kind}" for kind in ("weight", "bias")} if bridge else set()
+    )
 
 
 def test_a_stopped_run_goes_on_to_the_same_network(place: Path) -> None:
