@@ -36,6 +36,7 @@ from training.threshold import errors_by_score as errors_on_pictures
 
 FEWEST = 4  # pictures of a site
 HELD = 4  # every so many-th picture of a site is not learned from
+BATCH = 16  # pictures of a step; `Wanted.steps` counts on it
 
 Say = Callable[[str], None]
 
@@ -189,6 +190,8 @@ def _recipe(recipe: Recipe, data: Path, wanted: Wanted) -> Recipe:
     fit = dataclasses.replace(
         recipe.fit, steps=wanted.steps, check_every=wanted.steps, warmup=max(1, wanted.steps // 6),
         lr_heads=5e-4, lr_backbone=1.5e-4, ema=0.98, patience=0, samples_every=0, half=False,
+        # here, however large the machine was that made the bundle
+        device="cpu", workers=0, batch=BATCH,
     )  # fmt: skip
     return dataclasses.replace(recipe, source=tuple(scaled), fit=fit)
 

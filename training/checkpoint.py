@@ -128,7 +128,7 @@ def load(path: Path) -> dict[str, Any]:
         BundleError: a folder that is not a bundle.
     """
     if path.is_dir():
-        # a bundle holds a graph of OpenVINO's, which a host that trains on a GPU may not have
+        # a machine with an accelerator may have no OpenVINO, and needs none for a checkpoint
         from training.bundle_weights import read_weights  # noqa: PLC0415
 
         return read_weights(path)

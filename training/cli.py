@@ -35,6 +35,11 @@ def build_parser() -> argparse.ArgumentParser:
     )
     fit.add_argument("--patience", type=int, help="checkpoints without a better AP50; 0: no end")
     fit.add_argument("--device", choices=DEVICES, help="in place of the recipe's")
+    fit.add_argument(
+        "--workers", type=int, metavar="N",
+        help="processes that make pictures ready, in place of the recipe's: all cores but one "
+        "beside a GPU",
+    )  # fmt: skip
     fit.add_argument("--resume", action="store_true", help="go on from OUT/last.pt")
     fit.add_argument("--minutes", type=float, default=float("inf"), help="stop then; resumable")
     fit.set_defaults(run=verbs.fit)

@@ -137,14 +137,15 @@ class Fit:
     patience: int = 0  # checkpoints in a row without a better AP50 that end a run; 0: never
     device: str = "cpu"  # one of DEVICES
     threads: int = 1
+    workers: int = 0  # processes that make batches ahead; 0: a thread, enough for a CPU's own speed
     bfloat16: bool = False  # where the device has it: twice the speed, weights stay float32
     half: bool = False  # round the averaged weights to FP16 at the end: what is judged is exported
 
     def __post_init__(self) -> None:
         if self.device not in DEVICES:
             raise ValueError(f"device must be one of {', '.join(DEVICES)}, not {self.device!r}")
-        if self.patience < 0 or self.samples_every < 0:
-            raise ValueError("patience and samples_every must be 0 or more")
+        if self.patience < 0 or self.samples_every < 0 or self.workers < 0:
+            raise ValueError("patience, samples_every and workers must be 0 or more")
 
 
 METHODS = ("cluster", "published", "filter", "uniform", "torch-pruning", "random", "hybrid")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +22,7 @@ import torch
 from torch import Tensor
 
 from edge.errors import DataError
+from training.ahead import made_ahead
 from training.checkpoint import State
 from training.config import Recipe
 from training.data.augment import View
@@ -38,7 +38,7 @@ from training.schedule import ended, rate
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """One step's input: pictures (B, 3, H, W) float32 raw BGR, what the priors shall say."""
+    """One step's input: pictures (B, 3, H, W) uint8 raw BGR, what the priors shall say."""
 
     pictures: Tensor
     targets: list[Target]
@@ -48,7 +48,7 @@ class Batch:
 def collate(views: Sequence[View], recipe: Recipe) -> Batch:
     """Stack the views and match their heads to the priors."""
     stacked = np.stack([view.image for view in views])
-    pictures = torch.from_numpy(stacked).permute(0, 3, 1, 2).float()  # (B, 3, H, W), channels last
+    pictures = torch.from_numpy(stacked).permute(0, 3, 1, 2)  # (B, 3, H, W), channels last
     targets = [match(view.boxes, view.ignore, recipe.spec, recipe.loss) for view in views]
     return Batch(pictures, targets, [view.name for view in views])
 
@@ -103,7 +103,7 @@ def batch_losses(
         DataError: a loss is not finite; the message names the pictures.
     """
     device = next(net.parameters()).device
-    pictures = data.pictures.to(device, non_blocking=True)
+    pictures = data.pictures.to(device, non_blocking=True).float()  # a quarter travels as uint8
     fast = recipe.fit.bfloat16 and has_bfloat16(device)
     low = torch.autocast(device.type, torch.bfloat16, enabled=fast)
     with low:
@@ -200,18 +200,12 @@ def round_to_half(net: SSD) -> None:
 
 
 def _batches(pools: Sequence[Pool], recipe: Recipe, state: State, ranks: Ranks) -> Iterator[Batch]:
-    """This rank's parts of the batches to come; the next is made while this one is learnt."""
+    """This rank's parts of the batches to come; the next are made while this one is learnt."""
     part = ranks.part(recipe.fit.batch)
 
     def make(step: int) -> Batch:
         return collate(batch(pools, recipe, step, part), recipe)
 
     if ended(state, recipe.fit):
-        return
-    with ThreadPoolExecutor(1) as worker:
-        ahead = worker.submit(make, state.step)
-        for step in range(state.step, recipe.fit.steps):
-            data = ahead.result()
-            if step + 1 < recipe.fit.steps:
-                ahead = worker.submit(make, step + 1)
-            yield data
+        return iter(())
+    return made_ahead(make, range(state.step, recipe.fit.steps), recipe.fit.workers)

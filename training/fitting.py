@@ -59,6 +59,7 @@ def run_fit(
         DataError: pictures, weights or checkpoint are missing or wrong.
     """
     check_batch(recipe.fit.batch, ranks)
+    recipe = overrides.here(recipe)
     last = out / LAST
     if last.exists() and not resuming:
         raise DataError(f"{last}: a run is here already; go on with --resume or give another --out")

@@ -20,6 +20,7 @@ class Overrides:
     epochs: float | None = None  # in place of steps
     patience: int | None = None
     device: str | None = None
+    workers: int | None = None
 
     def __post_init__(self) -> None:
         if self.steps is not None and self.epochs is not None:
@@ -30,9 +31,20 @@ class Overrides:
             raise CallError(f"--epochs {self.epochs:g}: must be above 0")
         if self.patience is not None and self.patience < 0:
             raise CallError(f"--patience {self.patience}: must be 0 or more")
+        if self.workers is not None and self.workers < 0:
+            raise CallError(f"--workers {self.workers}: must be 0 or more")
+
+    def here(self, recipe: Recipe) -> Recipe:
+        """The recipe with the device and the workers: with what needs no look at the pictures."""
+        fit = dataclasses.replace(
+            recipe.fit,
+            device=self.device or recipe.fit.device,
+            workers=recipe.fit.workers if self.workers is None else self.workers,
+        )
+        return dataclasses.replace(recipe, fit=fit)
 
     def over(self, recipe: Recipe, pools: Sequence[Pool]) -> Recipe:
-        """The recipe with these values; the pools tell what an epoch is."""
+        """The recipe with all these values; the pools tell what an epoch is."""
         steps = self.steps
         if self.epochs is not None:
             steps = steps_of(pools, recipe.fit.batch, self.epochs)
@@ -40,9 +52,8 @@ class Overrides:
             recipe.fit,
             steps=steps or recipe.fit.steps,
             patience=recipe.fit.patience if self.patience is None else self.patience,
-            device=self.device or recipe.fit.device,
         )
-        return dataclasses.replace(recipe, fit=fit)
+        return self.here(dataclasses.replace(recipe, fit=fit))
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,6 +103,7 @@ def join(environ: Mapping[str, str], device: str) -> Iterator[Ranks]:
                 f"use, process {local} finds none; give --device cpu, or start fewer processes"
             )
         torch.cuda.set_device(local)
+        torch.backends.cudnn.benchmark = True  # all batches are of one shape
     if size == 1:
         yield ALONE
         return

@@ -14,7 +14,8 @@ from training.schedule import lengthen
 FREE = {
     f"[fit] {key}"
     for key in (
-        "steps", "patience", "check_every", "log_every", "samples_every", "device", "threads"
+        "steps", "patience", "check_every", "log_every", "samples_every", "device",
+        "threads", "workers",
     )
 }  # fmt: skip
 

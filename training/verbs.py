@@ -65,7 +65,7 @@ def fit(args: argparse.Namespace) -> int:
     from training.reporting import write_report
 
     recipe = load_recipe(args.recipe)
-    overrides = Overrides(args.steps, args.epochs, args.patience, args.device)
+    overrides = Overrides(args.steps, args.epochs, args.patience, args.device, args.workers)
     torch.set_num_threads(recipe.fit.threads)
     with join(os.environ, args.device or recipe.fit.device) as ranks:
         materials = run_fit(

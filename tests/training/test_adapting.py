@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from edge.contract.bundle import read_bundle
 from edge.errors import CallError, DataError
 from tests.training.kit import recipe, write_heads
-from training.adapting import Wanted, adapt
+from training.adapting import BATCH, Wanted, adapt
 from training.auditing import Recording, errors_by_score
 from training.blending import ALLOWED, blend, choose_blend
 from training.bundle import Label, make_bundle
-from training.checkpoint import build, restore
+from training.checkpoint import build, load, restore
 from training.cli import main
 from training.config import Source
 from training.export import export
@@ -200,6 +200,25 @@ def test_quickstart_stops_at_a_step_that_fails(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="call again: two"):
         follow(steps, lambda command: run.append(command[0]) or 1)
     assert ["two"] == run
+
+
+def test_where_a_bundle_was_made_says_nothing_of_where_it_is_fitted(tmp_path: Path) -> None:
+    """One from a GPU, with its large batches and many workers, is fitted on a CPU as any other."""
+    drawn = Source("drawn", "scene", 1.0, count=2, width=96, height=64)
+    made = dataclasses.replace(recipe(), source=(drawn,))
+    far = dataclasses.replace(made.fit, device="cuda", workers=15, batch=512)
+    made = dataclasses.replace(made, fit=far)
+    label = Label("discs", "1.2.0", 7, licences=("drawn here",))
+    folder = tmp_path / "b"
+    make_bundle(export(build(made).eval()), made, label, created=NOW, out=folder)
+    site, run = write_heads(tmp_path / "site", 8), tmp_path / "run"
+    adapt(
+        folder, site, run, wanted=Wanted(steps=2, rendered=2, shown=2),
+        data=tmp_path, cache=tmp_path / "cache", now=NOW,
+    )  # fmt: skip
+    fit = load(run / "run" / "last.pt")["recipe"]["fit"]
+
+    assert ("cpu", 0, BATCH) == (fit["device"], fit["workers"], fit["batch"])
 
 
 def test_the_shipped_detector_can_be_fitted() -> None:

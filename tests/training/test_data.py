@@ -60,6 +60,21 @@ def test_rendered_pool_is_drawn_once(tmp_path: Path) -> None:
     assert (1, 4) == first[2].boxes.shape
 
 
+def test_workers_draw_the_same_pool(tmp_path: Path) -> None:
+    """Two processes draw the pictures that one draws, in the same order."""
+    alone, helped = (
+        rendered_pool(
+            disc, count=20, seed=1, size=(64, 48), file=tmp_path / f"{n}.npz", workers=n
+        )
+        for n in (0, 2)
+    )  # fmt: skip
+
+    assert 20 == len(alone) == len(helped)
+    for one, other in zip(alone, helped, strict=True):
+        assert np.array_equal(one.image, other.image)
+        assert np.array_equal(one.boxes, other.boxes)
+
+
 def test_hidden_rendered_heads_are_ignored(tmp_path: Path) -> None:
     """A head that hardly shows is neither right nor wrong to find."""
 

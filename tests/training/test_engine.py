@@ -67,6 +67,19 @@ def test_resumed_is_uninterrupted(tmp_path: Path) -> None:
     assert whole.best == second.best
 
 
+def test_workers_change_no_weight(tmp_path: Path) -> None:
+    """Batches that two processes make are those that a thread makes, in the same order."""
+    alone = recipe(steps=5)
+    helped = dataclasses.replace(alone, fit=dataclasses.replace(alone.fit, workers=2))
+    go(fresh(alone), alone, tmp_path / "a")
+    go(fresh(helped), helped, tmp_path / "b")
+    ends = [load(tmp_path / name / "last.pt") for name in ("a", "b")]
+
+    assert torch.equal(ends[0]["rng"], ends[1]["rng"])
+    for key, tensor in ends[0]["model"].items():
+        assert torch.equal(tensor, ends[1]["model"][key]), key
+
+
 def test_metrics_and_checkpoints_are_written(tmp_path: Path) -> None:
     """One JSON line for each log and each validation; the recipe is in the checkpoint."""
     plan = recipe(steps=6)

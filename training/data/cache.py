@@ -5,8 +5,11 @@ Decoding and shrinking a photo costs more than a training step on it.
 
 from __future__ import annotations
 
+import multiprocessing
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +23,8 @@ from training.data.heads import Sample
 from training.data.photo import read_photo
 from training.data.shrunk import ShrunkCache
 
-Renderer = Callable[[np.random.Generator, int, int], tuple[Image, Boxes, NDArray[np.float32]]]
+Rendered = tuple[Image, Boxes, NDArray[np.float32]]  # boxes (n, 4) pixels, visible (n,) 0..1
+Renderer = Callable[[np.random.Generator, int, int], Rendered]
 
 LONG_SIDE = 640  # pixels; more than any input uses, little enough to keep thousands in memory
 SHRUNK = "shrunk"  # the folder of shrunken photos in a run's cache
@@ -69,8 +73,9 @@ def _load(sample: Sample, shrunk: ShrunkCache) -> Picture:
 
 
 def rendered_pool(
-    render: Renderer, *, count: int, seed: int, size: tuple[int, int], file: Path, maker: str = ""
-) -> list[Picture]:
+    render: Renderer, *, count: int, seed: int, size: tuple[int, int], file: Path, maker: str = "",
+    workers: int = 0,
+) -> list[Picture]:  # fmt: skip
     """`count` rendered pictures, from the pool file when it holds them, else drawn and kept.
 
     Args:
@@ -80,13 +85,14 @@ def rendered_pool(
         size: width, height in pixels.
         file: the pool's npz file; an older one of another pool is replaced.
         maker: the renderer's name, version and settings; a pool of another maker is drawn anew.
+        workers: processes that draw; with 0 this one does.
     """
     stamp = f"1 {count} {seed} {size[0]}x{size[1]} {maker}".strip()
     if file.is_file():
         with np.load(file) as kept:
             if str(kept["stamp"]) == stamp:
                 return _unpack(kept["images"], kept["owner"], kept["boxes"], kept["visible"])
-    drawn = [render(np.random.default_rng((seed, k)), *size) for k in range(count)]
+    drawn = _drawn(partial(_draw, render, seed, size), count, workers)
     owner = np.repeat(np.arange(count), [len(boxes) for _, boxes, _ in drawn])
     images = np.stack([image for image, _, _ in drawn])
     boxes = np.concatenate([boxes for _, boxes, _ in drawn])
@@ -96,6 +102,19 @@ def rendered_pool(
     np.savez(beside, stamp=stamp, images=images, owner=owner, boxes=boxes, visible=visible)
     beside.replace(file)
     return _unpack(images, owner, boxes, visible)
+
+
+def _drawn(draw: Callable[[int], Rendered], count: int, workers: int) -> list[Rendered]:
+    if not workers:
+        return [draw(k) for k in range(count)]
+    # forked from a process that has run torch, a child may wait for its threads for ever
+    fresh = multiprocessing.get_context("forkserver")
+    with ProcessPoolExecutor(workers, mp_context=fresh) as pool:
+        return list(pool.map(draw, range(count), chunksize=16))
+
+
+def _draw(render: Renderer, seed: int, size: tuple[int, int], number: int) -> Rendered:
+    return render(np.random.default_rng((seed, number)), *size)
 
 
 def _unpack(

@@ -43,11 +43,10 @@ def load_pools(recipe: Recipe, data: Path, cache: Path, render: Renderer) -> lis
     pools = []
     for source in recipe.source:
         if source.kind == "scene":
-            pictures = _rendered(source, cache, render)
+            pictures = _rendered(source, cache, render, recipe.fit.workers)
         elif source.kind == "synth":
-            pictures = _rendered(
-                source, cache, partial(synth.render, wish=Wish(preset=source.preset))
-            )
+            draw = partial(synth.render, wish=Wish(preset=source.preset))
+            pictures = _rendered(source, cache, draw, recipe.fit.workers)
         else:
             samples = read_heads(data / source.path, source.split, source.kind)
             pictures = load_pictures(samples, cache=cache / SHRUNK)
@@ -55,7 +54,7 @@ def load_pools(recipe: Recipe, data: Path, cache: Path, render: Renderer) -> lis
     return pools
 
 
-def _rendered(source: Source, cache: Path, render: Renderer) -> Sequence[Picture]:
+def _rendered(source: Source, cache: Path, render: Renderer, workers: int) -> Sequence[Picture]:
     size = (source.width, source.height)
     maker = "" if source.kind == "scene" else f"synth {synth.VERSION} {source.preset}"
     name = "-".join([*(maker or "scene").split(), str(source.count), str(source.seed)])
@@ -66,6 +65,7 @@ def _rendered(source: Source, cache: Path, render: Renderer) -> Sequence[Picture
         size=size,
         file=cache / f"{name}-{size[0]}x{size[1]}.npz",
         maker=maker,
+        workers=workers,
     )
 
 
