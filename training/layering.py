@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import torch
@@ -79,11 +79,10 @@ def choose_hybrid(job: Job, number: int, plan: PruningPlan, net: SSD) -> Pruning
     start = plan if goal.blocks is None else _cut_blocks(job, number, plan, net, goal.blocks)
     if goal.channels is None:
         return start
-    ranking = ranked(job, number, plan, net)
-    if job.rule.criterion not in COMPARABLE:
-        ranking = normalised(ranking)
+    ranking = channel_ranking(job, number, plan, net)
     if job.rule.order == "channels" and goal.blocks is None:
         ranking = nested(ranking, plan, chains(removable(job)))
+    ranking = handed_over(job, ranking, bridges(net, start, plan))
     select = channels(job, start, ranking)
     if number < job.rule.rounds:
         return select(goal.channels)
@@ -91,6 +90,19 @@ def choose_hybrid(job: Job, number: int, plan: PruningPlan, net: SSD) -> Pruning
         select, lambda p: job.device.measure(apply(net, p, plan)), goal.channels,
         job.rule.tolerance, job.say, job.unit,
     )  # fmt: skip
+
+
+def channel_ranking(job: Job, number: int, plan: PruningPlan, net: SSD) -> Ranking:
+    """Scores of the channels that `plan` left in `net`, comparable between layers."""
+    ranking = ranked(job, number, plan, net)
+    return ranking if job.rule.criterion in COMPARABLE else normalised(ranking)
+
+
+def handed_over(job: Job, ranking: Ranking, found: Iterable[Bridge]) -> Ranking:
+    """The ranking of a network with bridges: a channel is worth what the one was that it gives."""
+    if not job.rule.bridge:
+        return ranking
+    return {**ranking, **{bridge.taker: ranking[bridge.lost] for bridge in found}}
 
 
 def channels(job: Job, start: PruningPlan, ranking: Ranking) -> Select:
@@ -168,12 +180,12 @@ def _losses(
     batches, loss = loss_on_batches(job, number)
     shorten = _shortener(job, plan)
     plans = {block.name: shorten((block.name,))[1] for block in left}
-    fitted = _fitted(job, number, net, [bridges(net, each, plan) for each in plans.values()])
+    found = {name: bridges(net, each, plan) for name, each in plans.items()}
+    fitted = _fitted(job, number, net, chain(*found.values()))
 
     def without(name: str) -> SSD:
-        found = bridges(net, plans[name], plan)
-        bridged = {bridge: fitted[bridge] for bridge in found if bridge in fitted}
-        return apply(build_bridges(net, bridged), plans[name], plan)
+        built = {bridge: fitted[bridge] for bridge in found[name] if bridge in fitted}
+        return apply(build_bridges(net, built), plans[name], plan)
 
     return loss_without(net, plans, without, list(islice(batches, _LOSSES)), loss)
 
@@ -191,14 +203,12 @@ def cut(
         earlier: what was cut already.
     """
     found = bridges(net, plan, earlier)
-    return apply(build_bridges(net, _fitted(job, number, net, [found])), plan, earlier)
+    return apply(build_bridges(net, _fitted(job, number, net, found)), plan, earlier)
 
 
-def _fitted(
-    job: Job, number: int, net: SSD, wanted: Iterable[Iterable[Bridge]]
-) -> dict[Bridge, Tensor]:
+def _fitted(job: Job, number: int, net: SSD, wanted: Iterable[Bridge]) -> Mapping[Bridge, Tensor]:
     """The weights of bridges; none where the rule wants none."""
-    every = dict.fromkeys(bridge for each in wanted for bridge in each) if job.rule.bridge else {}
+    every = tuple(wanted) if job.rule.bridge else ()
     if not every:
         return {}
     batches, _ = loss_on_batches(job, number)

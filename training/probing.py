@@ -14,12 +14,11 @@ import json
 import math
 
 from edge.contract.bundle import write_file
-from training.choosing import Job, ranked
+from training.choosing import Job
 from training.config import Fit, Prune
 from training.fitting import train
-from training.layering import block_importance, channels, cut
-from training.prune.cluster import normalised
-from training.prune.criteria import COMPARABLE
+from training.layering import block_importance, channel_ranking, channels, cut, handed_over
+from training.prune.bridge import bridges
 from training.prune.hybrid import Probe, fitted
 from training.prune.plan import PruningPlan
 from training.prune.widths import layout
@@ -53,9 +52,7 @@ def probes(job: Job) -> list[Probe]:
         return [Probe(**{**each, "removed": tuple(each["removed"])}) for each in kept]
     whole = job.layout.plan()
     told = block_importance(job, _NUMBER, whole, job.dense)
-    ranking = ranked(job, _NUMBER, whole, job.dense)
-    if job.rule.criterion not in COMPARABLE:
-        ranking = normalised(ranking)
+    ranking = channel_ranking(job, _NUMBER, whole, job.dense)
     order = sorted(told, key=told.__getitem__)
     found = []
     for count in range(len(order)):
@@ -63,7 +60,9 @@ def probes(job: Job) -> list[Probe]:
         depth = short.price({}, job.device.price) / job.layout.price({}, job.device.price)
         if depth < job.rule.probe:
             break
-        figure = _figure(job, count, channels(job, short.plan(), ranking)(job.rule.probe))
+        start = short.plan()
+        scores = handed_over(job, ranking, bridges(job.dense, start))
+        figure = _figure(job, count, channels(job, start, scores)(job.rule.probe))
         job.say(f"{count} blocks gone, which leave {depth:.3f}: AP50 {figure:.4f}")
         found.append(Probe(short.removed, depth, job.rule.probe / depth, figure))
     text = json.dumps([dataclasses.asdict(probe) for probe in found], indent=1) + "\n"
