@@ -3,8 +3,8 @@
     blocks gone       0        1        2    ...     all to the same mild latency, `probe`;
     channels make   all     less     less            the best on validation is scaled to the target
 
-Untrained, a network without a block is worth nothing to compare by: what a few steps mend of it
-is what counts. The splits that were tried are kept in the run's folder.
+What a few steps mend of a cut is what counts, and not what it breaks: of blocks that is much, and
+much of it is mended. The splits that were tried are kept in the run's folder.
 """
 
 from __future__ import annotations

@@ -94,7 +94,8 @@ def run_prune(job: Job, plan: PruningPlan | None = None) -> State:
     job.out.mkdir(parents=True, exist_ok=True)
     net = job.dense
     if plan is None:
-        plan, net = _cut_by_rounds(probed(job))
+        job = probed(job)
+        plan, net = _cut_by_rounds(job)
     else:
         net = cut(job, 1, net, plan)
     write_plan(plan, job.out / "plan.json")
