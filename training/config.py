@@ -148,12 +148,16 @@ class Fit:
             raise ValueError("patience, samples_every and workers must be 0 or more")
 
 
-METHODS = ("cluster", "published", "filter", "uniform", "torch-pruning", "random")
+METHODS = ("cluster", "published", "filter", "uniform", "torch-pruning", "random", "icp")
+KEEPS = ("criterion", "medoid")
 
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """How a network is made small; see `training.prune.cluster`. No `method`: not at all."""
+    """How a network is made small; see `training.prune.cluster` and, for "icp", `prune.icp`.
+
+    No `method`: not at all.
+    """
 
     method: str = ""  # one of METHODS
     criterion: str = "taylor"  # of training.prune.criteria
@@ -166,6 +170,14 @@ class Prune:
     batches: int = 32  # on which the evidence of a criterion is gathered
     least: float = 0.125  # share of every layer's channels that stays in any case
     floor: float = 0.0  # AP50 on validation: a round that ends below it is undone, and the last
+    published: bool = False  # "icp": as in its paper's code
+    keep: str = "criterion"  # "icp": which channels stay, of KEEPS
+    merge: bool = True  # "icp": what goes is merged into the next layer; not as published
+
+    @property
+    def merges(self) -> bool:
+        """Whether the next layer makes up for the channels that go."""
+        return self.method == "icp" and self.merge and not self.published
 
     def __post_init__(self) -> None:
         if self.method and self.method not in METHODS:
@@ -176,6 +188,12 @@ class Prune:
             raise ValueError("rounds and batches must be at least 1, round_steps 0 or more")
         if self.method in ("uniform", "torch-pruning") and self.rounds > 1:
             raise ValueError(f"{self.method} cuts once: rounds must be 1")
+        if self.keep not in KEEPS:
+            raise ValueError(f"keep must be one of {', '.join(KEEPS)}, not {self.keep!r}")
+        if self.published and (self.method, self.criterion, self.keep) != ("icp", "l1", KEEPS[0]):
+            raise ValueError(
+                'published is of method "icp", which keeps by criterion "l1": set these, too'
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +202,19 @@ class Distil:
 
     weight_conf: float = 0.0  # of the classes
     weight_loc: float = 0.0  # of the boxes; Chen et al. take 0.5
+    weight_attention: float = 0.0  # of the attention at the heads' maps, see `training.transfer`
     temperature: float = 2.0  # softens both sides' classes; two of them hide little, so it is low
     margin: float = 0.0  # squared distance of codes by which the student must be the better one
 
     @property
     def on(self) -> bool:
         """Whether a teacher is needed."""
-        return self.weight_conf > 0 or self.weight_loc > 0
+        return self.weight_conf > 0 or self.weight_loc > 0 or self.weight_attention > 0
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise ValueError(f"temperature {self.temperature:g} must be above 0")
-        for name in ("weight_conf", "weight_loc", "margin"):
+        for name in ("weight_conf", "weight_loc", "weight_attention", "margin"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} {getattr(self, name):g} must be 0 or more")
 

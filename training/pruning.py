@@ -16,7 +16,7 @@ from pathlib import Path
 
 from edge.errors import CallError
 from training.checkpoint import State, blank, load, load_weights
-from training.choosing import Job, choose
+from training.choosing import Job, choose, cut
 from training.config import Fit, Prune, Recipe, read_recipe
 from training.device import open_device
 from training.fitting import load_teacher, train
@@ -117,7 +117,7 @@ def _round(job: Job, number: int, plan: PruningPlan, net: SSD) -> tuple[PruningP
         new = choose(job, number, plan, net)
         folder.mkdir(parents=True, exist_ok=True)
         write_plan(new, file)
-    small = apply(net, new.after(plan))
+    small = cut(job, number, net, new.after(plan))
     if number == job.rule.rounds:
         return new, small
     recipe = dataclasses.replace(job.recipe, fit=short(job.recipe.fit, job.rule, number))
