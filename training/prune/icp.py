@@ -106,7 +106,7 @@ def choose_eps(groups: Mapping[str, Alike], limits: Limits, cost: Cost, target: 
         least = cost(widths_at(float(radii[-1]), groups, limits))
         raise DataError(
             f"the target cannot be reached: with every channel alike the cost is {least:.4g}, the "
-            f"target {target:.4g}; lower `least` or `neighbours`, or raise the target"
+            f"target {target:.4g}; lower `least` or raise the target"
         )
     eps = float(radii[place])
     return Choice(eps, widths_at(eps, groups, limits))
