@@ -1,7 +1,8 @@
 """The arms of the comparison: what each method does other than the rest, and nothing else.
 
 All begin with the same dense network (the width multiplier alone with nothing), see the same
-pictures, take as many steps, and end at the same measured latency.
+pictures, take as many steps, and end at the same measured latency (or at the same number of
+multiply-accumulates, where the recipe's target is that).
 """
 
 from __future__ import annotations
@@ -58,6 +59,14 @@ ARMS = (
     ),
     Arm(OURS, "cluster pruning, ours", {"method": "cluster", "criterion": "taylor"}),
     Arm("random", "random clusters", {"method": "random", "criterion": "random"}),
+    Arm(
+        "hybrid", "hybrid: blocks, then channels",
+        {"method": "hybrid", "criterion": "taylor", "order": "layers"},
+    ),
+    Arm(
+        "hybrid-channels-first", "hybrid: channels, then blocks",
+        {"method": "hybrid", "criterion": "taylor", "order": "channels"},
+    ),
     Arm(
         "cluster-distilled", "ours, distilled", {"method": "cluster", "criterion": "taylor"},
         distil=DISTIL,

@@ -78,7 +78,8 @@ def shapes(net: nn.Module) -> dict[str, Shape]:
     training = net.training
     try:
         with torch.inference_mode():
-            net.eval()(torch.zeros(1, 3, *input_size(net)))
+            device = next(net.parameters()).device
+            net.eval()(torch.zeros(1, 3, *input_size(net), device=device))
     finally:
         net.train(training)
         for hook in hooks:
