@@ -139,7 +139,7 @@ def run_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
     out = contest.out / f"{arm.name}-{seed}"
     found = layout(dense.net)
     device = open_device(dense.net, found, str(contest.profile), recipe.prune.target)
-    teacher = restore(contest.start).net.requires_grad_(False) if arm.distil else None
+    teacher = restore(contest.start).net.requires_grad_(False) if arm.distil.on else None
     if arm.scratch:
         if (out / "last.pt").exists():
             recipe = restore(out / "last.pt").recipe  # the clock is asked once for a width

@@ -17,7 +17,7 @@ from pathlib import Path
 from edge.errors import CallError
 from training.account import Account, parts, write_account
 from training.checkpoint import State, blank, load, load_weights
-from training.choosing import Job, choose
+from training.choosing import Job, choose, cut
 from training.config import Recipe, read_recipe
 from training.device import open_device
 from training.fitting import load_teacher, train
