@@ -190,20 +190,18 @@ def _losses(
     return loss_without(net, plans, without, list(islice(batches, _LOSSES)), loss)
 
 
-def cut(
-    job: Job, number: int, net: SSD, plan: PruningPlan, earlier: PruningPlan | None = None
-) -> SSD:
-    """What a plan leaves of a network, bridged where blocks go, unless the rule wants none.
+def cut_hybrid(job: Job, number: int, net: SSD, new: PruningPlan, plan: PruningPlan) -> SSD:
+    """The network after a round's cut, with bridges where blocks go if the recipe says so.
 
     Args:
-        job: tells rule and pictures.
-        number: of the round, for the choice of pictures.
-        net: the dense network, or what `earlier` left of it.
-        plan: of the dense network.
-        earlier: what was cut already.
+        job: of the pruning.
+        number: of the round, which tells what pictures to look at.
+        net: before the cut.
+        new: what is left of the dense network after it.
+        plan: what was left before.
     """
-    found = bridges(net, plan, earlier)
-    return apply(build_bridges(net, _fitted(job, number, net, found)), plan, earlier)
+    found = bridges(net, new, plan)
+    return apply(build_bridges(net, _fitted(job, number, net, found)), new, plan)
 
 
 def _fitted(job: Job, number: int, net: SSD, wanted: Iterable[Bridge]) -> Mapping[Bridge, Tensor]:

@@ -17,7 +17,7 @@ from edge.contract.bundle import write_file
 from training.choosing import Job
 from training.config import Fit, Prune
 from training.fitting import train
-from training.layering import block_importance, channel_ranking, channels, cut, handed_over
+from training.layering import block_importance, channel_ranking, channels, cut_hybrid, handed_over
 from training.prune.bridge import bridges
 from training.prune.hybrid import Probe, fitted
 from training.prune.plan import PruningPlan
@@ -74,7 +74,8 @@ def _figure(job: Job, count: int, plan: PruningPlan) -> float:
     """AP50 of what a plan leaves, after a short fit."""
     fit = short_fit(job.recipe.fit, job.rule, _NUMBER + count, job.rule.probe_steps)
     recipe = dataclasses.replace(job.recipe, fit=fit)
-    net, out = cut(job, _NUMBER, job.dense, plan), job.out / f"probe{count}"
+    net = cut_hybrid(job, _NUMBER, job.dense, plan, job.layout.plan())
+    out = job.out / f"probe{count}"
     return train(net, recipe, job.materials, plan=plan, out=out, teacher=job.teacher).best
 
 

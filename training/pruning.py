@@ -21,7 +21,7 @@ from training.choosing import Job, choose, cut
 from training.config import Recipe, read_recipe
 from training.device import open_device
 from training.fitting import load_teacher, train
-from training.layering import choose_hybrid, cut
+from training.layering import choose_hybrid, cut_hybrid
 from training.materials import load_materials
 from training.models.ssd import SSD
 from training.probing import probed, short_fit
@@ -97,7 +97,7 @@ def run_prune(job: Job, plan: PruningPlan | None = None) -> State:
         job = probed(job)
         plan, net = _cut_by_rounds(job)
     else:
-        net = cut(job, 1, net, plan)
+        net = _cut(job, 1, net, plan, job.layout.plan())
     write_plan(plan, job.out / "plan.json")
     ap50 = {
         "dense": job.materials.validate(job.dense)["ap50"],
@@ -130,7 +130,7 @@ def _round(job: Job, number: int, plan: PruningPlan, net: SSD) -> tuple[PruningP
         new = _choose(job, number, plan, net)
         folder.mkdir(parents=True, exist_ok=True)
         write_plan(new, file)
-    small = cut(job, number, net, new, plan)
+    small = _cut(job, number, net, new, plan)
     if number == job.rule.rounds:
         return new, small
     steps = job.rule.round_steps
@@ -142,6 +142,11 @@ def _round(job: Job, number: int, plan: PruningPlan, net: SSD) -> tuple[PruningP
 def _choose(job: Job, number: int, plan: PruningPlan, net: SSD) -> PruningPlan:
     method = choose_hybrid if job.rule.method == "hybrid" else choose
     return method(job, number, plan, net)
+
+
+def _cut(job: Job, number: int, net: SSD, new: PruningPlan, plan: PruningPlan) -> SSD:
+    method = cut_hybrid if job.rule.method == "hybrid" else cut
+    return method(job, number, net, new, plan)
 
 
 def _above_floor(job: Job, number: int) -> bool:
