@@ -175,7 +175,7 @@ class Prune:
     order: str = "layers"  # "hybrid": what goes first, one of ORDERS; the other follows
     layer_criteria: tuple[str, ...] = ("taylor", "loss")  # of blocks; several: the sum of ranks
     bridge: bool = True  # where a block goes, fit the layer before to give what it gave
-    depth: float = 0.25  # part of the saving that blocks make: they leave latency ** depth
+    depth: float = 0.5  # part of the saving that blocks make: they leave latency ** depth
     probe: float = 0.75  # mild latency at which splits between blocks and channels are tried
     probe_steps: int = 0  # of the short fit of each that is tried; 0: none, `depth` holds
     published: bool = False  # "icp": as in its paper's code

@@ -99,14 +99,17 @@ def run_prune(job: Job, plan: PruningPlan | None = None) -> State:
     else:
         net = _cut(job, 1, net, plan, job.layout.plan())
     write_plan(plan, job.out / "plan.json")
-    ap50 = {
-        "dense": job.materials.validate(job.dense)["ap50"],
-        "cut": job.materials.validate(net.eval())["ap50"],
-    }
+    ap50 = _before_fit(job, net)
     state = train(net, job.recipe, job.materials, plan=plan, out=job.out, teacher=job.teacher)
     account = account_of(job, plan)
     write_account(dataclasses.replace(account, ap50={**ap50, "fitted": state.best}), job.out)
     return state
+
+
+def _before_fit(job: Job, net: SSD) -> dict[str, float]:
+    """AP50 on validation of the dense network, and of what the last cut left of it."""
+    nets = {"dense": job.dense, "cut": net.eval()}
+    return {name: job.materials.validate(each)["ap50"] for name, each in nets.items()}
 
 
 def _cut_by_rounds(job: Job) -> tuple[PruningPlan, SSD]:
@@ -161,7 +164,7 @@ def dry_run(job: Job, plan: PruningPlan | None = None) -> Account:
     """What the job would cut if it cut at once: the plan is written, nothing is trained.
 
     Returns:
-        What each block and the whole network would come to.
+        What each block and the whole network would come to, with AP50 before anything is fitted.
     """
     if plan is None:
         once = dataclasses.replace(job.recipe.prune, rounds=1)
@@ -169,11 +172,12 @@ def dry_run(job: Job, plan: PruningPlan | None = None) -> Account:
         plan = _choose(job, 1, job.layout.plan(), job.dense)
     job.out.mkdir(parents=True, exist_ok=True)
     write_plan(plan, job.out / "plan.json")
-    return account_of(job, plan)
+    net = _cut(job, 1, job.dense, plan, job.layout.plan())
+    return dataclasses.replace(account_of(job, plan), ap50=_before_fit(job, net))
 
 
 def account_of(job: Job, plan: PruningPlan) -> Account:
-    """What a plan makes of the dense network, without its accuracy."""
+    """What a plan makes of the dense network; its accuracy is left to who has fitted it."""
     short, price = layout(job.dense, plan.removed), job.device.price
     after = widths(plan)
     (macs, weights), (macs_left, weights_left) = job.layout.size({}), short.size(after)
