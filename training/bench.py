@@ -3,6 +3,7 @@
     OUT/ARM-SEED/      the run: checkpoints, plans
     OUT/ARM-SEED.json  the cell: sizes, AP on the test pictures, the hits behind it
     OUT/latency.json   all networks on the clock
+    OUT/aim.json       what all of them were to reach
 
 A cell that is there is not run again, so a comparison that was stopped goes on. What the cells
 say together is left to `training.comparison`.
@@ -17,19 +18,18 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import openvino as ov
 import torch
 from numpy.typing import NDArray
 
 from edge.contract.bundle import write_file
-from edge.errors import DataError, HeadcountError
+from edge.errors import CallError, DataError, HeadcountError
 from training.arms import ARMS, DENSE, SWEEPS, Arm, recipe_of
 from training.checkpoint import build, restore
-from training.choosing import Job
-from training.config import Recipe
+from training.choosing import UNITS, Job
+from training.config import Prune, Recipe
 from training.data.cache import SHRUNK, Picture, load_pictures
 from training.data.heads import read_heads
 from training.data.statistics import normalised
@@ -39,13 +39,14 @@ from training.evaluate import Detect, torch_detector
 from training.fitting import train
 from training.matching import Judged, average_precision, judge
 from training.materials import Materials, load_materials
-from training.models.graph import convert
 from training.models.ssd import SSD
-from training.profile.latency import cpu_clock, measure
 from training.profile.shapes import cost
 from training.profile.table import LatencyTable
 from training.prune.widths import layout
 from training.pruning import run_prune
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 Say = Callable[[str], None]
 
@@ -76,13 +77,26 @@ def open_contest(
     """Read what all arms share.
 
     Raises:
+        CallError: the folder has cells of another aim.
         DataError: pictures are missing or wrong.
     """
     folder, _, split = test.partition(":")
     pictures = load_pictures(read_heads(data / folder, split), cache=cache / SHRUNK)
     out.mkdir(parents=True, exist_ok=True)
+    _claim(out, recipe.prune)
     materials = load_materials(recipe, data, cache)
     return Contest(recipe, start, profile, out, materials, test, pictures)
+
+
+def _claim(out: Path, rule: Prune) -> None:
+    """Say in a folder what its cells have to reach: those of two aims are not to be compared."""
+    file, aim = out / "aim.json", {"target": rule.target, "share": rule.latency}
+    if file.exists() and (found := json.loads(file.read_text())) != aim:
+        raise CallError(
+            f"{out}: its cells were to reach {found['share']:.0%} of the dense network's "
+            f"{UNITS[found['target']]}; give another --out"
+        )
+    write_file(file, json.dumps(aim).encode())
 
 
 def run_cells(
@@ -124,8 +138,8 @@ def run_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
     torch.manual_seed(seed)
     out = contest.out / f"{arm.name}-{seed}"
     found = layout(dense.net)
-    device = open_device(dense.net, found, str(contest.profile))
-    teacher = restore(contest.start).net.requires_grad_(False) if arm.distil else None
+    device = open_device(dense.net, found, str(contest.profile), recipe.prune.target)
+    teacher = restore(contest.start).net.requires_grad_(False) if arm.distil.on else None
     if arm.scratch:
         if (out / "last.pt").exists():
             recipe = restore(out / "last.pt").recipe  # the clock is asked once for a width
@@ -154,15 +168,16 @@ def _narrow(recipe: Recipe, measure: Callable[[SSD], float], say: Say) -> Recipe
         DataError: none does within the tolerance, as widths go in steps of 8 channels.
     """
     rule, low, high = recipe.prune, 0.1, 1.0
+    unit = UNITS[rule.target]
     for _ in range(9):
         width = (low + high) / 2
         narrow = dataclasses.replace(recipe, model=dataclasses.replace(recipe.model, width=width))
         got = measure(build(narrow).eval())
-        say(f"width {width:.3f}: measured {got:.3f} of the dense latency")
+        say(f"width {width:.3f}: measured {got:.3f} of the dense {unit}")
         if abs(got / rule.latency - 1) <= rule.tolerance:
             return narrow
         low, high = (width, high) if got < rule.latency else (low, width)
-    raise DataError(f"no width multiplier gives {rule.latency:.3f} of the dense latency")
+    raise DataError(f"no width multiplier gives {rule.latency:.3f} of the dense {unit}")
 
 
 def _int8_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
@@ -197,6 +212,9 @@ def measure_cells(contest: Contest, sweeps: int = SWEEPS) -> dict[str, dict[str,
         Cell ("ARM-SEED") to its median over the sweeps: `ms`, and `share` of the dense network's
         in the same sweep, with the least and the greatest of them, `low` and `high`.
     """
+    from training.models.graph import convert  # noqa: PLC0415 - cells run without OpenVINO
+    from training.profile.latency import cpu_clock, measure  # noqa: PLC0415
+
     origin = LatencyTable.read(contest.profile).origin
     models = {f.stem: _model(contest.out / f.stem) for f in sorted(contest.out.glob("*-*.json"))}
     dense = convert(restore(contest.start).net)
@@ -221,6 +239,10 @@ def _summary(rows: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _model(folder: Path) -> ov.Model:
+    import openvino as ov  # noqa: PLC0415
+
+    from training.models.graph import convert  # noqa: PLC0415
+
     int8 = folder / "model.xml"
     return ov.Core().read_model(int8) if int8.exists() else convert(restore(folder / "last.pt").net)
 
@@ -234,7 +256,8 @@ def setting(contest: Contest, seeds: Sequence[int]) -> dict[str, str]:
         "network": f"SSD with {recipe.model.backbone}, {recipe.input.width}x{recipe.input.height}",
         "device": f"{origin.model}, OpenVINO {origin.openvino.split('-')[0]}, "
         f"{origin.precision}, {origin.threads} thread(s)",
-        "latency to reach": f"{rule.latency:.0%} of the dense network, within {rule.tolerance:.0%}",
+        f"{UNITS[rule.target]} to reach": f"{rule.latency:.0%} of the dense network, within "
+        f"{rule.tolerance:.0%}",
         "steps of each arm": f"{recipe.fit.steps + short} of {recipe.fit.batch} pictures; with "
         f"rounds, {short} of them in short fits between {rule.rounds} cuts",
         "training pictures": ", ".join(f"{s.name} ({s.share:.0%})" for s in recipe.source),

@@ -38,14 +38,20 @@ from training.prune.cluster import (
     spread,
     uniform,
 )
-from training.prune.criteria import COMPARABLE, Evidence, Scores, criterion, gather
+from training.prune.criteria import COMPARABLE, ON_PICTURES, Scores, criterion
+from training.prune.evidence import Evidence, gather
 from training.prune.groups import ChannelGroup, groups
+from training.prune.icp import choose_eps, given_back, largest, look, representatives
+from training.prune.maps import read_maps
+from training.prune.merging import merged
 from training.prune.plan import PruningPlan
 from training.prune.surgery import apply
-from training.prune.widths import Layout, widths
+from training.prune.widths import Layout, Widths, widths
 
 Select = Callable[[float], PruningPlan]  # how much to leave (0..1, monotonic) to a plan
 
+UNITS = {"latency": "latency", "predicted": "predicted latency", "macs": "MACs"}
+RANK_PICTURES = 64  # tell of maps' ranks; HRank takes 500, and finds that few would do
 _ATTEMPTS = 12  # halvings of the interval in which the latency's target is looked for
 _EVIDENCE = 1_000_000  # step of the first batch that evidence is gathered on: no fit gets there
 
@@ -70,10 +76,15 @@ class Job:
         return self.recipe.prune
 
     @property
+    def unit(self) -> str:
+        """What the target is a share of, in words."""
+        return UNITS[self.rule.target]
+
+    @property
     def limits(self) -> Limits:
-        """Cuts of one filter for conventional pruning, of the device's clusters for all others."""
+        """Cuts of one filter where the method knows no step, else of the device's clusters."""
         sizes = dict(self.device.cluster)
-        if self.rule.method == "filter":
+        if self.rule.method == "filter" or self.rule.published:
             sizes = dict.fromkeys(sizes, 1)
         return limits(self.layout, sizes, self.rule.least)
 
@@ -85,16 +96,24 @@ def choose(job: Job, number: int, plan: PruningPlan, net: SSD) -> PruningPlan:
     if number < job.rule.rounds:
         return select(share)
     return reach(
-        select, lambda p: job.device.measure(apply(net, p.after(plan))), share,
-        job.rule.tolerance, job.say,
+        select, lambda p: job.device.measure(apply(net, p, plan)), share,
+        job.rule.tolerance, job.say, job.unit,
     )  # fmt: skip
 
 
 def reach(
     select: Select, measure: Callable[[PruningPlan], float], target: float, tolerance: float,
-    say: Callable[[str], None],
+    say: Callable[[str], None], unit: str = "latency",
 ) -> PruningPlan:  # fmt: skip
     """Halve the selector's interval until the measured share is within `tolerance` of `target`.
+
+    Args:
+        select: from how much to leave to a plan.
+        measure: the share of the dense network's `unit` that a plan leaves.
+        target: that share, 0..1.
+        tolerance: of the target.
+        say: told of each attempt.
+        unit: what is measured, for the messages.
 
     Raises:
         DataError: no plan of the selector is.
@@ -108,14 +127,14 @@ def reach(
             low, aim = aim, (aim + high) / 2
             continue
         got = measure(plan)
-        say(f"aimed at {aim:.3f}: measured {got:.3f} of the dense latency, wanted {target:.3f}")
+        say(f"aimed at {aim:.3f}: measured {got:.3f} of the dense {unit}, wanted {target:.3f}")
         nearest = min(nearest, got, key=lambda value: abs(value - target))
         if abs(got / target - 1) <= tolerance:
             return plan
         low, high = (aim, high) if got < target else (low, aim)
         aim = (low + high) / 2
     raise DataError(
-        f"a latency of {target:.3f} of the dense network's cannot be reached: the nearest was "
+        f"{target:.3f} of the dense network's {unit} cannot be reached: the nearest was "
         f"{nearest:.3f}; lower `least`, or allow a wider `tolerance`"
     )
 
@@ -126,7 +145,9 @@ def selector(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
     if rule.method == "torch-pruning":
         from training.prune.peer import taylor_plans  # noqa: PLC0415 - its own extra alone
 
-        return taylor_plans(job.dense, job.layout, _loss_on_batches(job, number), job.limits)
+        return taylor_plans(job.dense, job.layout, loss_on_batches(job, number), job.limits)
+    if rule.method == "icp":
+        return _by_clusters(job, number, plan, net)
     fixed = rule.method in ("published", "filter")  # they rank once, on the dense network
     whole = job.layout.plan()
     ranking = ranked(job, number, *((whole, job.dense) if fixed else (plan, net)))
@@ -149,12 +170,53 @@ def selector(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
     )  # fmt: skip
 
 
+def _by_clusters(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
+    """Iterative clustering pruning: the radius of the clusters is what is turned."""
+    rule, limits, whole = job.rule, job.limits, job.layout.price({}, job.device.price)
+    alike = look(net, groups(net), _pictures(job, number), published=rule.published)
+    ranking = ranked(job, number, plan, net) if rule.keep == "criterion" else {}
+
+    def cost(widths: Widths) -> float:
+        return job.layout.price(widths, job.device.price)
+
+    def kept(name: str, width: int) -> list[int]:
+        here = plan.kept[name]  # places in `net` to channels of the dense network
+        if rule.keep == "medoid":
+            return [here[k] for k in representatives(alike[name], width)]
+        return [here[k] for k in largest(ranking[name][list(here)], width)]
+
+    def select(left: float) -> PruningPlan:
+        choice = choose_eps(alike, limits, cost, whole * left)
+        if not rule.published:
+            choice = given_back(choice, alike, limits, cost, whole * left)
+        job.say(f"clusters of radius {choice.eps:.4f}")
+        return plan.with_kept({name: kept(name, w) for name, w in choice.widths.items()})
+
+    return select
+
+
+def cut(job: Job, number: int, net: SSD, new: PruningPlan, plan: PruningPlan) -> SSD:
+    """The network after a round's cut, what goes merged into what stays if the recipe says so.
+
+    Args:
+        job: of the pruning.
+        number: of the round, which tells what pictures to look at.
+        net: before the cut.
+        new: what is left of the dense network after it.
+        plan: what was left before.
+    """
+    if job.rule.merges:
+        seen = read_maps(net, groups(net), _pictures(job, number))
+        net = merged(net, new.after(plan), seen)
+    return apply(net, new, plan)
+
+
 def ranked(job: Job, number: int, plan: PruningPlan, net: SSD) -> Ranking:
     """Scores of the channels that `plan` left in `net`, at the dense network's indices."""
     evidence = Evidence()
-    if job.rule.criterion in ("taylor", "bn_scale"):
-        batches, loss = _loss_on_batches(job, number)
-        evidence = gather(net, batches, loss)
+    if job.rule.criterion in ON_PICTURES:
+        batches, loss = loss_on_batches(job, number)
+        evidence = gather(net, batches, loss, rank_pictures=rank_pictures(job.rule.criterion))
     score = criterion(job.rule.criterion)
     rng = np.random.default_rng((job.recipe.fit.seed, number))
     return {
@@ -163,7 +225,12 @@ def ranked(job: Job, number: int, plan: PruningPlan, net: SSD) -> Ranking:
     }
 
 
-def _loss_on_batches(
+def rank_pictures(*criteria: str) -> int:
+    """On how many pictures ranks are to be taken for these criteria."""
+    return RANK_PICTURES if "map_rank" in criteria else 0
+
+
+def loss_on_batches(
     job: Job, number: int
 ) -> tuple[Iterator[Batch], Callable[[nn.Module, Batch], Tensor]]:
     """Batches for the evidence of a round, and the loss on one of them, in float32."""
@@ -179,6 +246,12 @@ def _loss_on_batches(
     pools = job.materials.pools
     steps = range(_EVIDENCE, _EVIDENCE + job.rule.batches)
     return (collate(batch(pools, recipe, step), recipe) for step in steps), loss
+
+
+def _pictures(job: Job, number: int) -> Iterator[Tensor]:
+    """The pictures that a round's evidence is gathered on, batch by batch."""
+    batches, _ = loss_on_batches(job, number)
+    return (data.pictures.float() for data in batches)
 
 
 def responses(job: Job, ranking: Ranking) -> dict[str, Response]:

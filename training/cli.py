@@ -10,7 +10,7 @@ from pathlib import Path
 from edge.errors import HeadcountError
 from training import verbs
 from training.arms import SWEEPS
-from training.config import DEVICES, PRESETS
+from training.config import DEVICES, METHODS, PRESETS, TARGETS
 from training.data_verbs import add_set_verbs
 from training.site_verbs import add_adapt, add_quickstart, add_site_verbs
 
@@ -71,6 +71,8 @@ def _pruning_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     prune.add_argument(
         "--profile", required=True, metavar="FILE|myriad", help="what `profile` wrote"
     )
+    prune.add_argument("--method", choices=METHODS, help="in place of the recipe's")
+    _add_aim(prune)
     prune.add_argument("--plan", type=Path, help="cut this plan instead of choosing one")
     prune.add_argument("--dry-run", action="store_true", help="write the plan, print its worth")
     _add_run(prune, "runs/small")
@@ -81,6 +83,7 @@ def _pruning_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     bench.add_argument(
         "--profile", type=Path, required=True, metavar="FILE", help="what `profile` wrote"
     )
+    _add_aim(bench)
     bench.add_argument(
         "--arms", default=",".join(verbs.ARM_NAMES), help="names, with commas between"
     )
@@ -92,6 +95,20 @@ def _pruning_verbs(commands: argparse._SubParsersAction[argparse.ArgumentParser]
     bench.add_argument("--test", default="heads/scut_head_partB:test", metavar="PATH[:SPLIT]")
     _add_run(bench, "runs/arms")
     bench.set_defaults(run=verbs.bench)
+
+
+def _add_aim(parser: argparse.ArgumentParser) -> None:
+    """What is to be reached, for verbs that prune."""
+    parser.add_argument(
+        "--latency",
+        metavar="SHARE",
+        help="to be reached, as 45%% or 0.45; in place of the recipe's",
+    )
+    parser.add_argument(
+        "--target",
+        choices=TARGETS,
+        help="what the share is of: latency on the clock, latency by the profile alone, or MACs",
+    )
 
 
 def _add_run(parser: argparse.ArgumentParser, out: str) -> None:

@@ -148,34 +148,64 @@ class Fit:
             raise ValueError("patience, samples_every and workers must be 0 or more")
 
 
-METHODS = ("cluster", "published", "filter", "uniform", "torch-pruning", "random")
+METHODS = (
+    "cluster", "published", "filter", "uniform", "torch-pruning", "random", "hybrid", "icp",
+)  # fmt: skip
+TARGETS = ("latency", "predicted", "macs")
+ORDERS = ("layers", "channels")
+KEEPS = ("criterion", "medoid")
 
 
 @dataclass(frozen=True, slots=True)
 class Prune:
-    """How a network is made small; see `training.prune.cluster`. No `method`: not at all."""
+    """How a network is made small; see `training.prune`. No `method`: not at all."""
 
     method: str = ""  # one of METHODS
     criterion: str = "taylor"  # of training.prune.criteria
     align: bool = True  # "uniform": round widths up to the device's step
-    latency: float = 0.45  # of the dense network's, to be reached
-    tolerance: float = 0.02  # of the target, by which the measured latency may miss it
+    latency: float = 0.45  # share to be reached of the dense network's `target`
+    target: str = "latency"  # one of TARGETS: on the clock, by the profile alone, or MACs
+    tolerance: float = 0.02  # of `latency`, by which what is measured may miss it
     rounds: int = 1  # cuts, each but the last followed by a short fit
     round_steps: int = 0  # steps of a short fit
     round_rate: float = 0.5  # of [fit]'s learning rates, in a short fit
     batches: int = 32  # on which the evidence of a criterion is gathered
     least: float = 0.125  # share of every layer's channels that stays in any case
     floor: float = 0.0  # AP50 on validation: a round that ends below it is undone, and the last
+    order: str = "layers"  # "hybrid": what goes first, one of ORDERS; the other follows
+    layer_criteria: tuple[str, ...] = ("taylor", "loss")  # of blocks; several: the sum of ranks
+    bridge: bool = True  # where a block goes, fit the layer before to give what it gave
+    depth: float = 0.5  # part of the saving that blocks make: they leave latency ** depth
+    probe: float = 0.75  # mild latency at which splits between blocks and channels are tried
+    probe_steps: int = 0  # of the short fit of each that is tried; 0: none, `depth` holds
+    published: bool = False  # "icp": as in its paper's code
+    keep: str = "criterion"  # "icp": which channels stay, of KEEPS
+    merge: bool = True  # "icp": what goes is merged into the next layer; not as published
+
+    @property
+    def merges(self) -> bool:
+        """Whether the next layer makes up for the channels that go."""
+        return self.method == "icp" and self.merge and not self.published
 
     def __post_init__(self) -> None:
-        if self.method and self.method not in METHODS:
-            raise ValueError(f"method must be one of {', '.join(METHODS)}, not {self.method!r}")
-        if not 0 < self.latency < 1 or not 0 < self.tolerance < 1 or not 0 <= self.least <= 1:
-            raise ValueError("latency, tolerance and least must lie between 0 and 1")
+        kinds = {"method": METHODS, "target": TARGETS, "order": ORDERS, "keep": KEEPS}
+        for key, known in kinds.items():
+            value = getattr(self, key)
+            if value not in known and (value or key != "method"):
+                raise ValueError(f"{key} must be one of {', '.join(known)}, not {value!r}")
+        shares = (self.latency, self.tolerance, self.probe)
+        if not all(0 < share < 1 for share in shares) or not 0 <= self.least <= 1:
+            raise ValueError("latency, tolerance, probe and least must lie between 0 and 1")
+        if not 0 <= self.depth < 1 or not self.layer_criteria or self.probe_steps < 0:
+            raise ValueError("depth must lie between 0 and 1, and layers need a criterion")
         if self.rounds < 1 or self.batches < 1 or self.round_steps < 0:
             raise ValueError("rounds and batches must be at least 1, round_steps 0 or more")
         if self.method in ("uniform", "torch-pruning") and self.rounds > 1:
             raise ValueError(f"{self.method} cuts once: rounds must be 1")
+        if self.published and (self.method, self.criterion, self.keep) != ("icp", "l1", KEEPS[0]):
+            raise ValueError(
+                'published is of method "icp", which keeps by criterion "l1": set these, too'
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,18 +214,19 @@ class Distil:
 
     weight_conf: float = 0.0  # of the classes
     weight_loc: float = 0.0  # of the boxes; Chen et al. take 0.5
+    weight_attention: float = 0.0  # of the attention at the heads' maps, see `training.transfer`
     temperature: float = 2.0  # softens both sides' classes; two of them hide little, so it is low
     margin: float = 0.0  # squared distance of codes by which the student must be the better one
 
     @property
     def on(self) -> bool:
         """Whether a teacher is needed."""
-        return self.weight_conf > 0 or self.weight_loc > 0
+        return self.weight_conf > 0 or self.weight_loc > 0 or self.weight_attention > 0
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise ValueError(f"temperature {self.temperature:g} must be above 0")
-        for name in ("weight_conf", "weight_loc", "margin"):
+        for name in ("weight_conf", "weight_loc", "weight_attention", "margin"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} {getattr(self, name):g} must be 0 or more")
 

@@ -54,3 +54,49 @@ class Overrides:
             patience=recipe.fit.patience if self.patience is None else self.patience,
         )
         return self.here(dataclasses.replace(recipe, fit=fit))
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """What a pruning is to reach and how, in place of a recipe's; None leaves a value as it is.
+
+    latency: a share as "45%" or "0.45".
+    """
+
+    method: str | None = None
+    latency: str | None = None
+    target: str | None = None
+
+    def over(self, recipe: Recipe) -> Recipe:
+        """The recipe with these values.
+
+        Raises:
+            CallError: the share is none, or the recipe's other values do not go with the method.
+        """
+        rule = recipe.prune
+        try:
+            prune = dataclasses.replace(
+                rule,
+                method=self.method or rule.method,
+                latency=rule.latency if self.latency is None else share(self.latency),
+                target=self.target or rule.target,
+            )
+        except ValueError as error:
+            raise CallError(f"[prune] of the recipe with this call's values: {error}") from error
+        return dataclasses.replace(recipe, prune=prune)
+
+
+def share(text: str) -> float:
+    """A share of "45%" or "0.45".
+
+    Raises:
+        CallError: it is neither, or not between 0 and 1.
+    """
+    number = text.removesuffix("%")
+    try:
+        value = float(number) / (100 if number != text else 1)
+    except ValueError as error:
+        raise CallError(f"{text!r}: is no share; give it as 45% or 0.45") from error
+    if not 0 < value < 1:
+        raise CallError(f"{text!r}: must lie between 0% and 100%")
+    return value

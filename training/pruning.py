@@ -15,13 +15,16 @@ import json
 from pathlib import Path
 
 from edge.errors import CallError
+from training.account import Account, parts, write_account
 from training.checkpoint import State, blank, load, load_weights
-from training.choosing import Job, choose
-from training.config import Fit, Prune, Recipe, read_recipe
+from training.choosing import Job, choose, cut
+from training.config import Recipe, read_recipe
 from training.device import open_device
 from training.fitting import load_teacher, train
+from training.layering import choose_hybrid, cut_hybrid
 from training.materials import load_materials
 from training.models.ssd import SSD
+from training.probing import probed, short_fit
 from training.prune.plan import PruningPlan, read_plan, write_plan
 from training.prune.surgery import apply
 from training.prune.widths import layout, widths
@@ -52,7 +55,7 @@ def open_job(
         layout=found,
         recipe=recipe,
         materials=load_materials(recipe, data, cache),
-        device=open_device(dense, found, profile),
+        device=open_device(dense, found, profile, recipe.prune.target),
         out=out,
         responses=out / "responses.json",
         teacher=load_teacher(recipe, teacher),
@@ -79,6 +82,8 @@ def _dense(recipe: Recipe, start: Path) -> SSD:
 def run_prune(job: Job, plan: PruningPlan | None = None) -> State:
     """Prune and fit; the result lies in `out`/best.pt and last.pt, the plan in plan.json.
 
+    What was cut and what it cost is in pruning.json, for the report.
+
     Args:
         job: what and how.
         plan: cut this, at once, instead of choosing.
@@ -89,11 +94,22 @@ def run_prune(job: Job, plan: PruningPlan | None = None) -> State:
     job.out.mkdir(parents=True, exist_ok=True)
     net = job.dense
     if plan is None:
+        job = probed(job)
         plan, net = _cut_by_rounds(job)
     else:
-        net = apply(net, plan)
+        net = _cut(job, 1, net, plan, job.layout.plan())
     write_plan(plan, job.out / "plan.json")
-    return train(net, job.recipe, job.materials, plan=plan, out=job.out, teacher=job.teacher)
+    ap50 = _before_fit(job, net)
+    state = train(net, job.recipe, job.materials, plan=plan, out=job.out, teacher=job.teacher)
+    account = account_of(job, plan)
+    write_account(dataclasses.replace(account, ap50={**ap50, "fitted": state.best}), job.out)
+    return state
+
+
+def _before_fit(job: Job, net: SSD) -> dict[str, float]:
+    """AP50 on validation of the dense network, and of what the last cut left of it."""
+    nets = {"dense": job.dense, "cut": net.eval()}
+    return {name: job.materials.validate(each)["ap50"] for name, each in nets.items()}
 
 
 def _cut_by_rounds(job: Job) -> tuple[PruningPlan, SSD]:
@@ -114,15 +130,26 @@ def _round(job: Job, number: int, plan: PruningPlan, net: SSD) -> tuple[PruningP
     if file.exists():
         new = read_plan(file)
     else:
-        new = choose(job, number, plan, net)
+        new = _choose(job, number, plan, net)
         folder.mkdir(parents=True, exist_ok=True)
         write_plan(new, file)
-    small = apply(net, new.after(plan))
+    small = _cut(job, number, net, new, plan)
     if number == job.rule.rounds:
         return new, small
-    recipe = dataclasses.replace(job.recipe, fit=short(job.recipe.fit, job.rule, number))
+    steps = job.rule.round_steps
+    recipe = dataclasses.replace(job.recipe, fit=short_fit(job.recipe.fit, job.rule, number, steps))
     state = train(small, recipe, job.materials, plan=new, out=folder, teacher=job.teacher)
     return new, state.ema
+
+
+def _choose(job: Job, number: int, plan: PruningPlan, net: SSD) -> PruningPlan:
+    method = choose_hybrid if job.rule.method == "hybrid" else choose
+    return method(job, number, plan, net)
+
+
+def _cut(job: Job, number: int, net: SSD, new: PruningPlan, plan: PruningPlan) -> SSD:
+    method = cut_hybrid if job.rule.method == "hybrid" else cut
+    return method(job, number, net, new, plan)
 
 
 def _above_floor(job: Job, number: int) -> bool:
@@ -133,44 +160,34 @@ def _above_floor(job: Job, number: int) -> bool:
     return bool(ended[-1] >= job.rule.floor)
 
 
-def short(fit: Fit, rule: Prune, number: int) -> Fit:
-    """The fit between two cuts: few steps, small rates, other pictures than the rounds before."""
-    return dataclasses.replace(
-        fit,
-        steps=rule.round_steps,
-        check_every=rule.round_steps,
-        warmup=min(fit.warmup, rule.round_steps // 4),
-        lr_heads=fit.lr_heads * rule.round_rate,
-        lr_backbone=fit.lr_backbone * rule.round_rate,
-        seed=fit.seed * 1000 + number,
-    )
-
-
-def dry_run(job: Job, plan: PruningPlan | None = None) -> str:
+def dry_run(job: Job, plan: PruningPlan | None = None) -> Account:
     """What the job would cut if it cut at once: the plan is written, nothing is trained.
 
     Returns:
-        A table: channels of every group, multiply-accumulates, parameters, latency.
+        What each block and the whole network would come to, with AP50 before anything is fitted.
     """
     if plan is None:
         once = dataclasses.replace(job.recipe.prune, rounds=1)
         job = dataclasses.replace(job, recipe=dataclasses.replace(job.recipe, prune=once))
-        plan = choose(job, 1, job.layout.plan(), job.dense)
+        plan = _choose(job, 1, job.layout.plan(), job.dense)
     job.out.mkdir(parents=True, exist_ok=True)
     write_plan(plan, job.out / "plan.json")
-    return describe(job, plan)
+    net = _cut(job, 1, job.dense, plan, job.layout.plan())
+    return dataclasses.replace(account_of(job, plan), ap50=_before_fit(job, net))
 
 
-def describe(job: Job, plan: PruningPlan) -> str:
-    """Channels, sizes and latency before and after, one line each."""
-    before, after = {g.name: g.size for g in job.layout.groups}, widths(plan)
-    rows = [(name, str(before[name]), str(after[name])) for name in before]
-    sizes = zip(job.layout.size(before), job.layout.size(after), strict=True)
-    for name, (was, now) in zip(("MACs", "parameters"), sizes, strict=True):
-        rows.append((name, f"{was / 1e6:.2f} M", f"{now / 1e6:.2f} M ({now / was:.0%})"))
-    prices = [job.layout.price(w, job.device.price) for w in (before, after)]
-    share = prices[1] / prices[0]
-    rows.append(("predicted", f"{prices[0]:.4g}", f"{prices[1]:.4g} ({share:.0%})"))
-    rows.append(("measured", "100%", f"{job.device.measure(apply(job.dense, plan)):.0%}"))
-    wide = max(len(name) for name, _, _ in rows)
-    return "\n".join(f"{name:<{wide}} {was:>12} -> {now}" for name, was, now in rows)
+def account_of(job: Job, plan: PruningPlan) -> Account:
+    """What a plan makes of the dense network; its accuracy is left to who has fitted it."""
+    short, price = layout(job.dense, plan.removed), job.device.price
+    after = widths(plan)
+    (macs, weights), (macs_left, weights_left) = job.layout.size({}), short.size(after)
+    return Account(
+        method=job.rule.method,
+        unit=job.unit,
+        target=job.rule.latency,
+        parts=parts(job.layout, short, plan, price),
+        macs=(macs, macs_left),
+        parameters=(weights, weights_left),
+        predicted=(job.layout.price({}, price), short.price(after, price)),
+        measured=job.device.measure(apply(job.dense, plan)),
+    )

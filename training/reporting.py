@@ -1,7 +1,7 @@
 """A run's report: one HTML page that needs no other file.
 
-Made of what lies in the run's folder (`best.pt`, `metrics.jsonl`, `data.json`) and of the
-validation pictures, so that it can be written again at any time.
+Made of what lies in the run's folder (`best.pt`, `metrics.jsonl`, `data.json`, `pruning.json`) and
+of the validation pictures, so that it can be written again at any time.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 from edge.contract.bundle import write_file
 from edge.errors import DataError
 from training import charts
+from training.account import Account, read_account, section
 from training.checkpoint import restore
 from training.config import Recipe
 from training.data.cache import Picture
@@ -41,6 +42,7 @@ class Story:
     score: Score
     seen: Seen
     findings: Sequence[Finding]
+    pruning: Account | None = None
 
 
 def write_report(out: Path, validation: Sequence[Picture]) -> Path:
@@ -59,6 +61,7 @@ def write_report(out: Path, validation: Sequence[Picture]) -> Path:
         score_seen("validation", seen, WORKING),
         seen,
         [look(found, picture, WORKING) for found, picture in pairs],
+        read_account(out),
     )
     path = out / REPORT
     attempt(path, lambda: write_file(path, page(out.name, story).encode()))
@@ -96,6 +99,7 @@ def page(name: str, story: Story) -> str:
     """The whole page."""
     parts = [
         ("Result", _result(story.score) + _time(story)),
+        *([("Pruning", section(story.pruning))] if story.pruning else ()),
         ("Training", _training(story.lines)),
         ("Precision and recall", _curve(story)),
         ("By head size", _sizes(story.score)),
@@ -146,7 +150,10 @@ def _time(story: Story) -> str:
 
 
 def _training(log: Sequence[Figures]) -> str:
-    losses = {"loss_conf": "classes", "loss_loc": "boxes", "loss_teacher": "teacher"}
+    losses = {
+        "loss_conf": "classes", "loss_loc": "boxes", "loss_teacher": "teacher",
+        "loss_attention": "attention",
+    }  # fmt: skip
     aps = {"ap50": "all heads", "ap50_big": "heads of 16 px"}
     return "".join(
         charts.lines({name: _points(log, key) for key, name in names.items()}, x="step", y=axis)

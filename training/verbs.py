@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from training.models.ssd import SSD
     from training.ncs.gate import Passed
     from training.ncs.tools import Compiler
+    from training.overrides import Aim
 
 
 def data_priors(args: argparse.Namespace) -> int:
@@ -118,10 +119,13 @@ def prune(args: argparse.Namespace) -> int:
     """Make a detector small for a device, or only say what that would give."""
     import torch
 
+    from training.account import read_account, table
+    from training.overrides import Aim
     from training.prune.plan import read_plan
     from training.pruning import dry_run, open_job, run_prune
+    from training.reporting import write_report
 
-    recipe = _recipe(args)
+    recipe = _recipe(args, Aim(args.method, args.latency, args.target))
     torch.set_num_threads(recipe.fit.threads)
     job = open_job(
         recipe,
@@ -134,9 +138,12 @@ def prune(args: argparse.Namespace) -> int:
     )
     plan = read_plan(args.plan) if args.plan else None
     if args.dry_run:
-        print(dry_run(job, plan))
-    else:
-        run_prune(job, plan)
+        print(table(dry_run(job, plan)))
+        return 0
+    run_prune(job, plan)
+    if account := read_account(args.out):
+        print(table(account))
+    print(write_report(args.out, job.materials.validation))
     return 0
 
 
@@ -146,8 +153,10 @@ def bench(args: argparse.Namespace) -> int:
 
     from training.bench import measure_cells, open_contest, run_cells, setting
     from training.comparison import compare, table, to_json
+    from training.overrides import Aim
 
-    recipe, arms = _recipe(args), args.arms.split(",")
+    recipe = _recipe(args, Aim(latency=args.latency, target=args.target))
+    arms = args.arms.split(",")
     if strange := sorted(set(arms) - set(ARM_NAMES)):
         raise CallError(f"--arms: no such method: {strange[0]}; known are {', '.join(ARM_NAMES)}")
     if args.sweeps < 1:
@@ -301,11 +310,14 @@ def _int8(args: argparse.Namespace, exported: Exported, recipe: Recipe) -> Quant
     return quantise(exported, calibration_pictures(pools, recipe))
 
 
-def _recipe(args: argparse.Namespace) -> Recipe:
-    """That of a verb which measures on the CPU while it trains."""
-    recipe = load_recipe(args.recipe)
-    if recipe.fit.device != "cpu":
-        raise CallError(f"[fit] device {recipe.fit.device!r}: {args.verb} works on the CPU alone")
+def _recipe(args: argparse.Namespace, aim: Aim) -> Recipe:
+    """That of a verb which prunes; where it measures while it trains, both are on the CPU."""
+    recipe = aim.over(load_recipe(args.recipe))
+    if recipe.fit.device != "cpu" and recipe.prune.target == "latency":
+        raise CallError(
+            f"[fit] device {recipe.fit.device!r}: {args.verb} measures latency on the CPU alone; "
+            "give --target predicted"
+        )
     if args.steps is not None:
         if args.steps < 1:
             raise CallError(f"--steps {args.steps}: must be at least 1")

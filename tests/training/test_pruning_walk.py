@@ -107,7 +107,7 @@ def test_a_dry_run_tells_what_would_be_cut(place: Path, capsys: pytest.CaptureFi
     told = capsys.readouterr().out
 
     assert ["plan.json"] == [file.name for file in (place / "dry").iterdir()]
-    for word in ("MACs", "parameters", "predicted", "measured", "backbone.block3.pw.conv"):
+    for word in ("MACs", "parameters", "predicted", "measured", "backbone.block3"):
         assert word in told
 
 
@@ -168,7 +168,7 @@ def test_squeezenet_can_be_profiled_and_cut(
     call[call.index("--profile") + 1] = "myriad"
 
     assert 0 == main(call)
-    assert "backbone.fire5.expand3.conv" in capsys.readouterr().out
+    assert "backbone.fire5" in capsys.readouterr().out
 
 
 def test_a_round_below_the_floor_is_undone(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -185,7 +185,7 @@ def test_a_round_below_the_floor_is_undone(place: Path, capsys: pytest.CaptureFi
 
 def test_arms_side_by_side(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Some arms run, the others are said to be not run; a second call runs nothing again."""
-    arms = ["dense", "width", "cluster", "filter"]
+    arms = ["dense", "width", "cluster", "filter", "hybrid"]
     call = [
         "bench", str(place / "p.toml"), "--start", str(place / "dense" / "last.pt"),
         "--profile", str(place / "profile" / "profile.json"), "--data", str(place),

@@ -6,9 +6,7 @@ criteria and between layers; a selector that compares layers normalises them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
-from typing import TypeVar
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 import torch
@@ -16,25 +14,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from edge.errors import CallError
-from training.prune.groups import ChannelGroup, convolution
+from training.prune.evidence import Evidence
+from training.prune.groups import ChannelGroup, Slot, convolution
 
 Scores = NDArray[np.float64]
-B = TypeVar("B")
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """What pictures tell of a network.
-
-    taylor: convolution name to (inputs,) mean over batches of (dL/dg)^2, g a gate of 1 on each
-    input channel. deviation: convolution name to (filters,) standard deviation of its output
-    before the activation.
-    """
-
-    taylor: dict[str, Tensor] = field(default_factory=dict)
-    deviation: dict[str, Tensor] = field(default_factory=dict)
-
-
 Criterion = Callable[[nn.Module, ChannelGroup, Evidence, np.random.Generator], Scores]
 
 
@@ -70,11 +53,12 @@ def bn_scale(
 ) -> Scores:
     """Scale of the batch normalisation (Liu et al., Network Slimming, ICCV 2017).
 
-    Our networks have it folded into the convolution. What it was still shows: normalisation
-    gives each channel unit variance, so |gamma| is the standard deviation of what leaves it.
+    Detectors have it folded into the convolution. What it was still shows: normalisation gives
+    each channel unit variance, so |gamma| is the standard deviation of what leaves it.
     """
-    del net
-    return _mean(evidence.deviation[slot.conv] for slot in group.producers)
+    if not group.norms:
+        return _mean(evidence.deviation[slot.conv] for slot in group.producers)
+    return _mean(_scales(net, slot, group.size) for slot in group.norms)
 
 
 def taylor(
@@ -95,6 +79,42 @@ def taylor(
     return np.asarray(torch.stack(parts).sum(0).sqrt().numpy(), np.float64)
 
 
+def weight_taylor(
+    net: nn.Module, group: ChannelGroup, evidence: Evidence, _: np.random.Generator
+) -> Scores:
+    """Sum over a filter's weights of (w * dL/dw)^2: each weight is cut alone.
+
+    Molchanov et al., CVPR 2019, Eq. 8 for single weights; the first criterion of Elkerdawy et
+    al., "To Filter Prune, or to Layer Prune", ACCV 2020.
+    """
+    del net
+    return _mean(evidence.weight_taylor[slot.conv] for slot in group.producers)
+
+
+def map_taylor(
+    net: nn.Module, group: ChannelGroup, evidence: Evidence, _: np.random.Generator
+) -> Scores:
+    """First-order change of the loss when a feature map is set to zero, of norm 1 in each layer.
+
+    Molchanov et al., "Pruning Convolutional Neural Networks for Resource Efficient Inference",
+    ICLR 2017, section 2.2. The map is what the first reader reads.
+    """
+    del net
+    scores = _read(evidence.map_taylor, group)
+    return scores / max(float(np.linalg.norm(scores)), np.finfo(float).tiny)
+
+
+def map_rank(
+    net: nn.Module, group: ChannelGroup, evidence: Evidence, _: np.random.Generator
+) -> Scores:
+    """Mean matrix rank of each feature map over pictures (Lin et al., HRank, CVPR 2020).
+
+    The map is what the first reader reads.
+    """
+    del net
+    return _read(evidence.map_rank, group)
+
+
 def random(net: nn.Module, group: ChannelGroup, _: Evidence, rng: np.random.Generator) -> Scores:
     """Uniform chance: what any criterion has to beat."""
     del net
@@ -108,9 +128,13 @@ CRITERIA: dict[str, Criterion] = {
     "geometric_median": geometric_median,
     "bn_scale": bn_scale,
     "taylor": taylor,
+    "weight_taylor": weight_taylor,
+    "map_taylor": map_taylor,
+    "map_rank": map_rank,
     "random": random,
 }
 
+ON_PICTURES = ("bn_scale", "taylor", "weight_taylor", "map_taylor", "map_rank")  # need evidence
 COMPARABLE = ("taylor",)  # their scores have one unit in all layers: that of the loss
 
 
@@ -125,71 +149,6 @@ def criterion(name: str) -> Criterion:
     return CRITERIA[name]
 
 
-def gather(
-    net: nn.Module, batches: Iterable[B], loss: Callable[[nn.Module, B], Tensor]
-) -> Evidence:
-    """Look at a network on some batches; its weights stay, its gradients are cleared.
-
-    Args:
-        net: every convolution's weight must require a gradient, or is given one here.
-        batches: at least one.
-        loss: of the network on a batch, a scalar.
-    """
-    wanted = [(p, p.requires_grad) for p in net.parameters()]
-    for parameter, _ in wanted:
-        parameter.requires_grad_(True)
-    watch = _Watch(net)
-    for batch in batches:
-        net.zero_grad(set_to_none=True)
-        loss(net, batch).backward()  # type: ignore[no-untyped-call]
-        watch.count_gates(net)
-    net.zero_grad(set_to_none=True)
-    for parameter, before in wanted:
-        parameter.requires_grad_(before)
-    return watch.evidence()
-
-
-class _Watch:
-    """Sums over batches: squared gate gradients, first and second moments of the outputs."""
-
-    def __init__(self, net: nn.Module) -> None:
-        self._gates: dict[str, Tensor] = {}
-        self._moments: dict[str, Tensor] = {}  # (3, filters): count, sum, sum of squares
-        self._rounds = 0
-        self._hooks = []
-        for name, module in net.named_modules():
-            if isinstance(module, nn.Conv2d):
-                self._hooks.append(module.register_forward_hook(self._output_hook(name)))
-
-    def _output_hook(self, name: str) -> Callable[[nn.Module, object, Tensor], None]:
-        def hook(_: nn.Module, __: object, output: Tensor) -> None:
-            x = output.detach().double().transpose(0, 1).flatten(1)  # (filters, B * H * W)
-            count = torch.full((len(x),), x.shape[1], dtype=torch.float64)
-            now = torch.stack([count, x.sum(1), x.square().sum(1)])
-            self._moments[name] = self._moments.get(name, torch.zeros_like(now)) + now
-
-        return hook
-
-    def count_gates(self, net: nn.Module) -> None:
-        """A gate on an input channel has the gradient sum(w * dL/dw) over its weights."""
-        self._rounds += 1
-        for name, module in net.named_modules():
-            if isinstance(module, nn.Conv2d) and module.weight.grad is not None:
-                product = module.weight.detach() * module.weight.grad
-                dims = (1, 2, 3) if module.groups > 1 else (0, 2, 3)
-                gate = product.double().sum(dims).square()
-                self._gates[name] = self._gates.get(name, torch.zeros_like(gate)) + gate
-
-    def evidence(self) -> Evidence:
-        for hook in self._hooks:
-            hook.remove()
-        gates = {name: total / max(self._rounds, 1) for name, total in self._gates.items()}
-        spread = {}
-        for name, (count, first, second) in self._moments.items():
-            spread[name] = (second / count - (first / count).square()).clamp(min=0).sqrt()
-        return Evidence(gates, spread)
-
-
 def _filters(net: nn.Module, group: ChannelGroup) -> list[Tensor]:
     """The group's filters in each producer, (size, inputs, kernel, kernel)."""
     found = []
@@ -199,5 +158,18 @@ def _filters(net: nn.Module, group: ChannelGroup) -> list[Tensor]:
     return found
 
 
+def _scales(net: nn.Module, slot: Slot, size: int) -> Tensor:
+    scale = net.get_submodule(slot.conv).weight
+    assert isinstance(scale, Tensor)
+    return scale.detach()[slot.offset : slot.offset + size].abs()
+
+
 def _mean(parts: Iterable[Tensor]) -> Scores:
-    return np.asarray(torch.stack(list(parts)).mean(0).double().numpy(), np.float64)
+    return np.asarray(torch.stack(list(parts)).mean(0).double().cpu().numpy(), np.float64)
+
+
+def _read(figures: Mapping[str, Tensor], group: ChannelGroup) -> Scores:
+    """What was seen of the group's channels where they are first read."""
+    slot = (*group.depthwise, *group.consumers)[0]
+    part = figures[slot.conv][slot.offset : slot.offset + group.size]
+    return np.asarray(part.double().numpy(), np.float64)

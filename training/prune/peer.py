@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from edge.errors import CallError
 from training.models.ssd import SSD
 from training.prune.cluster import Limits
-from training.prune.criteria import B
+from training.prune.evidence import B
 from training.prune.plan import PruningPlan
 from training.prune.widths import Layout
 

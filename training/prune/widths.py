@@ -15,6 +15,7 @@ from torch import nn
 from training.profile.shapes import Shape, macs, parameters, shapes
 from training.prune.groups import ChannelGroup, groups
 from training.prune.plan import PruningPlan, dense
+from training.prune.surgery import without
 
 Price = Callable[[Shape], float]  # of one layer: milliseconds, or a compiler's cost
 Widths = Mapping[str, int]  # group to channels; a group that is not named is whole
@@ -22,25 +23,26 @@ Widths = Mapping[str, int]  # group to channels; a group that is not named is wh
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """A dense network as the selectors see it.
+    """A dense network, perhaps without some blocks, as the selectors see it.
 
     groups: in execution order. shapes: of every convolution. makers, readers: convolution to the
-    groups that are among its filters, among its inputs.
+    groups that are among its filters, among its inputs. removed: the blocks.
     """
 
     groups: tuple[ChannelGroup, ...]
     shapes: Mapping[str, Shape]
     makers: Mapping[str, tuple[ChannelGroup, ...]]
     readers: Mapping[str, tuple[ChannelGroup, ...]]
+    removed: tuple[str, ...] = ()
 
     def plan(self) -> PruningPlan:
-        """The plan that keeps everything."""
-        return dense(self.groups)
+        """The plan that keeps every channel."""
+        return dense(self.groups, self.removed)
 
     def convolutions(self, group: ChannelGroup) -> list[str]:
-        """The convolutions whose shape changes with the group's width."""
+        """The convolutions whose shape changes with the group's width; linear layers are none."""
         slots = (*group.producers, *group.depthwise, *group.consumers)
-        return list(dict.fromkeys(slot.conv for slot in slots))
+        return [conv for conv in dict.fromkeys(s.conv for s in slots) if conv in self.shapes]
 
     def shape(self, conv: str, widths: Widths) -> Shape:
         """The shape of a convolution at these widths."""
@@ -63,8 +65,13 @@ class Layout:
         return sum(macs(shape) for shape in changed), sum(parameters(s) for s in changed)
 
 
-def layout(net: nn.Module) -> Layout:
-    """The layout of a network."""
+def layout(net: nn.Module, removed: tuple[str, ...] = ()) -> Layout:
+    """The layout of a network, without these blocks.
+
+    Raises:
+        DataError: there is no such block, or it cannot be removed.
+    """
+    net = without(net, removed) if removed else net
     found = groups(net)
     makers: dict[str, list[ChannelGroup]] = defaultdict(list)
     readers: dict[str, list[ChannelGroup]] = defaultdict(list)
@@ -73,7 +80,7 @@ def layout(net: nn.Module) -> Layout:
             makers[slot.conv].append(group)
         for slot in (*group.depthwise, *group.consumers):
             readers[slot.conv].append(group)
-    return Layout(found, shapes(net), _frozen(makers), _frozen(readers))
+    return Layout(found, shapes(net), _frozen(makers), _frozen(readers), removed)
 
 
 def widths(plan: PruningPlan) -> dict[str, int]:

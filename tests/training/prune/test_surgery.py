@@ -7,6 +7,10 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the [training] extra: torch is missing")
 
+import copy
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,9 +18,12 @@ from torch import nn
 
 from edge.errors import DataError
 from tests.training.prune.kit import BACKBONES, network, picture, random_plan, zeroed
+from training.prune.blocks import blocks
 from training.prune.groups import groups
-from training.prune.plan import dense
+from training.prune.hybrid import shortened
+from training.prune.plan import PruningPlan
 from training.prune.surgery import apply, plan_of
+from training.prune.widths import layout
 
 pytestmark = pytest.mark.training
 
@@ -88,22 +95,81 @@ def test_two_cuts_are_one() -> None:
     second = first.with_kept(
         {name: kept[: -(-len(kept) // 2)] for name, kept in first.kept.items()}
     )
-    stepwise = apply(apply(net, first), second.after(first))
+    stepwise = apply(apply(net, first), second, first)
 
     assert 0 == apart(run(apply(net, second)), run(stepwise))
 
 
-def test_a_block_can_go() -> None:
-    """A removed block passes its input on; the groups around it become one."""
-    net = network()
-    plan = dense(groups(apply(net, dense(groups(net)))), ())
-    removed = ("backbone.block8",)
-    sizes = {name: size for name, size in plan.sizes.items() if "block8" not in name}
-    without = type(plan)(sizes, {name: tuple(range(size)) for name, size in sizes.items()}, removed)
-    shorter = apply(net, without)
-    net.backbone.block8 = nn.Identity()
+def cut_short(net: nn.Module, rng: np.random.Generator) -> PruningPlan:
+    """A plan with some removable blocks gone, and some of the channels that are left."""
+    removable = [block.name for block in blocks(net, picture(), "backbone.")]
+    removed = [name for name in removable if rng.random() < 0.5] or removable[:1]
+    short = identities(net, removed)
+    return replace(random_plan(short, rng), removed=tuple(removed))
 
-    assert 0 == apart(run(net), run(shorter))
+
+def identities(net: nn.Module, removed: Sequence[str]) -> nn.Module:
+    """The dense network with blocks replaced by hand."""
+    short = copy.deepcopy(net)
+    for name in removed:
+        parent, _, child = name.rpartition(".")
+        setattr(short.get_submodule(parent), child, nn.Identity())
+    return short
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_without_blocks_it_equals_dense_with_identities(backbone: str, seed: int) -> None:
+    """Blocks and channels gone: the dense network with identities and those channels at zero.
+
+    Taps of a head are among the blocks: the head reads the block before.
+    """
+    net = network(backbone, seed=seed % 7)
+    plan = cut_short(net, np.random.default_rng(seed))
+    short = identities(net, plan.removed)
+
+    assert apart(run(apply(net, plan)), zeroed(short, plan, picture())) < LIMIT
+
+
+@pytest.mark.parametrize("backbone", BACKBONES)
+@settings(max_examples=8, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_blocks_can_go_after_channels(backbone: str, seed: int) -> None:
+    """Channels, then blocks and more channels: the network that both give at once."""
+    rng = np.random.default_rng(seed)
+    net = network(backbone, seed=seed % 7)
+    channels = random_plan(net, rng)
+    # two in common at least: of a network once cut, a depthwise layer of one is none any more
+    channels = channels.with_kept({name: {0, 1, *kept} for name, kept in channels.kept.items()})
+    removed = cut_short(net, rng).removed
+    both = shortened(channels, layout(net), layout(net, removed))
+    both = both.with_kept({name: kept[: -(-len(kept) // 2)] for name, kept in both.kept.items()})
+    stepwise = apply(apply(net, channels), both, channels)
+
+    assert 0 == apart(run(apply(net, both)), run(stepwise))
+
+
+def test_what_is_gone_cannot_come_back() -> None:
+    """A later plan has neither a block nor a channel that an earlier one has cut."""
+    net = network()
+    removed = replace(layout(net, ("backbone.block8",)).plan(), removed=("backbone.block8",))
+    fewer = removed.with_kept({"backbone.block3.pw.conv": (0, 1)})
+
+    with pytest.raises(DataError, match="blocks that are gone"):
+        apply(apply(net, removed), plan_of(net), removed)
+    with pytest.raises(DataError, match="channels that are gone"):
+        apply(apply(net, fewer), removed, fewer)
+
+
+def test_a_block_whose_ends_differ_cannot_go() -> None:
+    """Without a stride, too: more channels leave block 1 than enter it."""
+    net = network()
+    sizes = {group.name: group.size for group in groups(identities(net, ["backbone.block1"]))}
+    plan = PruningPlan(sizes, {n: tuple(range(k)) for n, k in sizes.items()}, ("backbone.block1",))
+
+    with pytest.raises(DataError, match="block1: its output has not its input's shape"):
+        apply(net, plan)
 
 
 @pytest.mark.parametrize("block", ["backbone.block6", "backbone.block99"])
