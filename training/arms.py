@@ -24,7 +24,7 @@ class Arm:
 
     prune: values over the recipe's [prune] section; none leaves the network whole. scratch: no
     weights are taken over, and the dense network's steps are taken as well. int8: the arm whose
-    result is quantised in place of a training. distil: the dense network teaches.
+    result is quantised in place of a training. distil: what the dense network teaches.
     """
 
     name: str
@@ -32,7 +32,12 @@ class Arm:
     prune: Mapping[str, object] = field(default_factory=dict)
     scratch: bool = False
     int8: str = ""
-    distil: bool = False
+    distil: Distil = field(default_factory=Distil)
+
+
+DISTIL = Distil(weight_conf=1.0, weight_loc=0.5)
+# attention is a mean over cells, which is small: Zagoruyko and Komodakis (2017) weigh it by 1000
+TRANSFER = Distil(weight_conf=1.0, weight_loc=0.5, weight_attention=1000.0)
 
 
 def _once(method: str, **values: object) -> dict[str, object]:
@@ -63,18 +68,32 @@ ARMS = (
         {"method": "hybrid", "criterion": "taylor", "order": "channels"},
     ),
     Arm(
+        "hybrid-unbridged", "hybrid: blocks, then channels, no bridges",
+        {"method": "hybrid", "criterion": "taylor", "order": "layers", "bridge": False},
+    ),
+    Arm(
         "cluster-distilled", "ours, distilled", {"method": "cluster", "criterion": "taylor"},
-        distil=True,
+        distil=DISTIL,
     ),
     Arm(
         "l1-aligned-distilled", "L1, uniform, aligned, distilled",
-        _once("uniform", criterion="l1", align=True), distil=True,
+        _once("uniform", criterion="l1", align=True), distil=DISTIL,
+    ),
+    Arm(
+        "transfer", "L1, uniform, aligned, with transfer",
+        _once("uniform", criterion="l1", align=True), distil=TRANSFER,
+    ),
+    Arm(
+        "icp-published", "ICP as published",
+        {"method": "icp", "criterion": "l1", "published": True}, distil=TRANSFER,
+    ),
+    Arm("icp", "ICP, ours", {"method": "icp", "criterion": "taylor"}, distil=TRANSFER),
+    Arm(
+        "icp-plain", "ICP, ours, without transfer", {"method": "icp", "criterion": "taylor"},
     ),
     Arm("dense-int8", "dense, int8", int8=DENSE),
     Arm("cluster-int8", "ours, int8", int8=OURS),
 )  # fmt: skip
-
-DISTIL = Distil(weight_conf=1.0, weight_loc=0.5)
 
 
 def recipe_of(arm: Arm, base: Recipe, dense: Recipe, seed: int) -> Recipe:
@@ -98,5 +117,4 @@ def recipe_of(arm: Arm, base: Recipe, dense: Recipe, seed: int) -> Recipe:
             fit, steps=steps, warmup=dense.fit.warmup, lr_heads=rate, lr_backbone=rate
         )
         model = dataclasses.replace(model, start="", init="")
-    distil = DISTIL if arm.distil else Distil()
-    return dataclasses.replace(base, fit=fit, model=model, prune=prune, distil=distil)
+    return dataclasses.replace(base, fit=fit, model=model, prune=prune, distil=arm.distil)

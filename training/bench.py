@@ -18,10 +18,9 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import openvino as ov
 import torch
 from numpy.typing import NDArray
 
@@ -40,13 +39,14 @@ from training.evaluate import Detect, torch_detector
 from training.fitting import train
 from training.matching import Judged, average_precision, judge
 from training.materials import Materials, load_materials
-from training.models.graph import convert
 from training.models.ssd import SSD
-from training.profile.latency import cpu_clock, measure
 from training.profile.shapes import cost
 from training.profile.table import LatencyTable
 from training.prune.widths import layout
 from training.pruning import run_prune
+
+if TYPE_CHECKING:
+    import openvino as ov
 
 Say = Callable[[str], None]
 
@@ -139,7 +139,7 @@ def run_cell(contest: Contest, arm: Arm, seed: int) -> dict[str, Any]:
     out = contest.out / f"{arm.name}-{seed}"
     found = layout(dense.net)
     device = open_device(dense.net, found, str(contest.profile), recipe.prune.target)
-    teacher = restore(contest.start).net.requires_grad_(False) if arm.distil else None
+    teacher = restore(contest.start).net.requires_grad_(False) if arm.distil.on else None
     if arm.scratch:
         if (out / "last.pt").exists():
             recipe = restore(out / "last.pt").recipe  # the clock is asked once for a width
@@ -212,6 +212,9 @@ def measure_cells(contest: Contest, sweeps: int = SWEEPS) -> dict[str, dict[str,
         Cell ("ARM-SEED") to its median over the sweeps: `ms`, and `share` of the dense network's
         in the same sweep, with the least and the greatest of them, `low` and `high`.
     """
+    from training.models.graph import convert  # noqa: PLC0415 - cells run without OpenVINO
+    from training.profile.latency import cpu_clock, measure  # noqa: PLC0415
+
     origin = LatencyTable.read(contest.profile).origin
     models = {f.stem: _model(contest.out / f.stem) for f in sorted(contest.out.glob("*-*.json"))}
     dense = convert(restore(contest.start).net)
@@ -236,6 +239,10 @@ def _summary(rows: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _model(folder: Path) -> ov.Model:
+    import openvino as ov  # noqa: PLC0415
+
+    from training.models.graph import convert  # noqa: PLC0415
+
     int8 = folder / "model.xml"
     return ov.Core().read_model(int8) if int8.exists() else convert(restore(folder / "last.pt").net)
 

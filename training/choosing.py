@@ -41,9 +41,12 @@ from training.prune.cluster import (
 from training.prune.criteria import COMPARABLE, ON_PICTURES, Scores, criterion
 from training.prune.evidence import Evidence, gather
 from training.prune.groups import ChannelGroup, groups
+from training.prune.icp import choose_eps, given_back, largest, look, representatives
+from training.prune.maps import read_maps
+from training.prune.merging import merged
 from training.prune.plan import PruningPlan
 from training.prune.surgery import apply
-from training.prune.widths import Layout, widths
+from training.prune.widths import Layout, Widths, widths
 
 Select = Callable[[float], PruningPlan]  # how much to leave (0..1, monotonic) to a plan
 
@@ -79,9 +82,9 @@ class Job:
 
     @property
     def limits(self) -> Limits:
-        """Cuts of one filter for conventional pruning, of the device's clusters for all others."""
+        """Cuts of one filter where the method knows no step, else of the device's clusters."""
         sizes = dict(self.device.cluster)
-        if self.rule.method == "filter":
+        if self.rule.method == "filter" or self.rule.published:
             sizes = dict.fromkeys(sizes, 1)
         return limits(self.layout, sizes, self.rule.least)
 
@@ -143,6 +146,8 @@ def selector(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
         from training.prune.peer import taylor_plans  # noqa: PLC0415 - its own extra alone
 
         return taylor_plans(job.dense, job.layout, loss_on_batches(job, number), job.limits)
+    if rule.method == "icp":
+        return _by_clusters(job, number, plan, net)
     fixed = rule.method in ("published", "filter")  # they rank once, on the dense network
     whole = job.layout.plan()
     ranking = ranked(job, number, *((whole, job.dense) if fixed else (plan, net)))
@@ -163,6 +168,47 @@ def selector(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
         limits=job.limits, price=job.device.price, target=price * left, key=keys[rule.method](),
         slack=rule.tolerance,
     )  # fmt: skip
+
+
+def _by_clusters(job: Job, number: int, plan: PruningPlan, net: SSD) -> Select:
+    """Iterative clustering pruning: the radius of the clusters is what is turned."""
+    rule, limits, whole = job.rule, job.limits, job.layout.price({}, job.device.price)
+    alike = look(net, groups(net), _pictures(job, number), published=rule.published)
+    ranking = ranked(job, number, plan, net) if rule.keep == "criterion" else {}
+
+    def cost(widths: Widths) -> float:
+        return job.layout.price(widths, job.device.price)
+
+    def kept(name: str, width: int) -> list[int]:
+        here = plan.kept[name]  # places in `net` to channels of the dense network
+        if rule.keep == "medoid":
+            return [here[k] for k in representatives(alike[name], width)]
+        return [here[k] for k in largest(ranking[name][list(here)], width)]
+
+    def select(left: float) -> PruningPlan:
+        choice = choose_eps(alike, limits, cost, whole * left)
+        if not rule.published:
+            choice = given_back(choice, alike, limits, cost, whole * left)
+        job.say(f"clusters of radius {choice.eps:.4f}")
+        return plan.with_kept({name: kept(name, w) for name, w in choice.widths.items()})
+
+    return select
+
+
+def cut(job: Job, number: int, net: SSD, new: PruningPlan, plan: PruningPlan) -> SSD:
+    """The network after a round's cut, what goes merged into what stays if the recipe says so.
+
+    Args:
+        job: of the pruning.
+        number: of the round, which tells what pictures to look at.
+        net: before the cut.
+        new: what is left of the dense network after it.
+        plan: what was left before.
+    """
+    if job.rule.merges:
+        seen = read_maps(net, groups(net), _pictures(job, number))
+        net = merged(net, new.after(plan), seen)
+    return apply(net, new, plan)
 
 
 def ranked(job: Job, number: int, plan: PruningPlan, net: SSD) -> Ranking:
@@ -200,6 +246,12 @@ def loss_on_batches(
     pools = job.materials.pools
     steps = range(_EVIDENCE, _EVIDENCE + job.rule.batches)
     return (collate(batch(pools, recipe, step), recipe) for step in steps), loss
+
+
+def _pictures(job: Job, number: int) -> Iterator[Tensor]:
+    """The pictures that a round's evidence is gathered on, batch by batch."""
+    batches, _ = loss_on_batches(job, number)
+    return (data.pictures.float() for data in batches)
 
 
 def responses(job: Job, ranking: Ranking) -> dict[str, Response]:

@@ -148,9 +148,12 @@ class Fit:
             raise ValueError("patience, samples_every and workers must be 0 or more")
 
 
-METHODS = ("cluster", "published", "filter", "uniform", "torch-pruning", "random", "hybrid")
+METHODS = (
+    "cluster", "published", "filter", "uniform", "torch-pruning", "random", "hybrid", "icp",
+)  # fmt: skip
 TARGETS = ("latency", "predicted", "macs")
 ORDERS = ("layers", "channels")
+KEEPS = ("criterion", "medoid")
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +174,22 @@ class Prune:
     floor: float = 0.0  # AP50 on validation: a round that ends below it is undone, and the last
     order: str = "layers"  # "hybrid": what goes first, one of ORDERS; the other follows
     layer_criteria: tuple[str, ...] = ("taylor", "loss")  # of blocks; several: the sum of ranks
-    depth: float = 0.25  # part of the saving that blocks make: they leave latency ** depth
+    bridge: bool = True  # where a block goes, fit the layer before to give what it gave
+    depth: float = 0.5  # part of the saving that blocks make: they leave latency ** depth
     probe: float = 0.75  # mild latency at which splits between blocks and channels are tried
     probe_steps: int = 0  # of the short fit of each that is tried; 0: none, `depth` holds
+    published: bool = False  # "icp": as in its paper's code
+    keep: str = "criterion"  # "icp": which channels stay, of KEEPS
+    merge: bool = True  # "icp": what goes is merged into the next layer; not as published
+
+    @property
+    def merges(self) -> bool:
+        """Whether the next layer makes up for the channels that go."""
+        return self.method == "icp" and self.merge and not self.published
 
     def __post_init__(self) -> None:
-        for key, known in (("method", METHODS), ("target", TARGETS), ("order", ORDERS)):
+        kinds = {"method": METHODS, "target": TARGETS, "order": ORDERS, "keep": KEEPS}
+        for key, known in kinds.items():
             value = getattr(self, key)
             if value not in known and (value or key != "method"):
                 raise ValueError(f"{key} must be one of {', '.join(known)}, not {value!r}")
@@ -189,6 +202,10 @@ class Prune:
             raise ValueError("rounds and batches must be at least 1, round_steps 0 or more")
         if self.method in ("uniform", "torch-pruning") and self.rounds > 1:
             raise ValueError(f"{self.method} cuts once: rounds must be 1")
+        if self.published and (self.method, self.criterion, self.keep) != ("icp", "l1", KEEPS[0]):
+            raise ValueError(
+                'published is of method "icp", which keeps by criterion "l1": set these, too'
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,18 +214,19 @@ class Distil:
 
     weight_conf: float = 0.0  # of the classes
     weight_loc: float = 0.0  # of the boxes; Chen et al. take 0.5
+    weight_attention: float = 0.0  # of the attention at the heads' maps, see `training.transfer`
     temperature: float = 2.0  # softens both sides' classes; two of them hide little, so it is low
     margin: float = 0.0  # squared distance of codes by which the student must be the better one
 
     @property
     def on(self) -> bool:
         """Whether a teacher is needed."""
-        return self.weight_conf > 0 or self.weight_loc > 0
+        return self.weight_conf > 0 or self.weight_loc > 0 or self.weight_attention > 0
 
     def __post_init__(self) -> None:
         if not self.temperature > 0:
             raise ValueError(f"temperature {self.temperature:g} must be above 0")
-        for name in ("weight_conf", "weight_loc", "margin"):
+        for name in ("weight_conf", "weight_loc", "weight_attention", "margin"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} {getattr(self, name):g} must be 0 or more")
 
@@ -240,7 +258,7 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe: a file, or the name of a shipped one as `heads`.
+    """Read a recipe: a file, or the name of a shipped one as `heads`, whatever folder is called so.
 
     A recipe with `base = "NAME"` says only what is other than in that one.
 
@@ -248,7 +266,7 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: no such file, not TOML, an unknown or missing key, a wrong value.
     """
     shipped = SHIPPED / f"{path}.toml"
-    path = shipped if shipped.is_file() and not path.exists() else path
+    path = shipped if shipped.is_file() and not path.is_file() else path
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

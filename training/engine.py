@@ -34,6 +34,7 @@ from training.models.ssd import SSD
 from training.ranks import ALONE, Ranks
 from training.runlog import Figures
 from training.schedule import ended, rate
+from training.transfer import attention_loss
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,17 +108,22 @@ def batch_losses(
     fast = recipe.fit.bfloat16 and has_bfloat16(device)
     low = torch.autocast(device.type, torch.bfloat16, enabled=fast)
     with low:
-        loc, conf = (x.float() for x in net(pictures))
+        maps = net.features(pictures)
+        loc, conf = (x.float() for x in net.predict(maps))
     negatives = recipe.loss.negatives
     loss_conf, loss_loc = multibox_loss(loc, conf, data.targets, negatives, data.names, ranks)
     losses = {"loss_conf": loss_conf, "loss_loc": loss_loc}
     if teacher is not None:
         with torch.no_grad(), low:
-            loc_t, conf_t = (x.float() for x in teacher(pictures))
+            maps_t = teacher.features(pictures)
+            loc_t, conf_t = (x.float() for x in teacher.predict(maps_t))
         losses["loss_teacher"] = distil_loss(
             loc, conf, loc_t, conf_t, data.targets,
             negatives=negatives, rule=recipe.distil, ranks=ranks,
         )  # fmt: skip
+        if (weight := recipe.distil.weight_attention) > 0:
+            part = len(pictures) / ranks.total(torch.tensor(len(pictures), device=device))
+            losses["loss_attention"] = weight * part * attention_loss(maps, maps_t)
     return losses
 
 

@@ -150,7 +150,10 @@ def _time(story: Story) -> str:
 
 
 def _training(log: Sequence[Figures]) -> str:
-    losses = {"loss_conf": "classes", "loss_loc": "boxes", "loss_teacher": "teacher"}
+    losses = {
+        "loss_conf": "classes", "loss_loc": "boxes", "loss_teacher": "teacher",
+        "loss_attention": "attention",
+    }  # fmt: skip
     aps = {"ap50": "all heads", "ap50_big": "heads of 16 px"}
     return "".join(
         charts.lines({name: _points(log, key) for key, name in names.items()}, x="step", y=axis)

@@ -121,6 +121,15 @@ def test_all_arms_take_as_many_steps() -> None:
     assert scratch.fit.steps == totals.pop() + dense.fit.steps
 
 
+def test_the_hybrid_recipe_is_the_arms() -> None:
+    """What somebody prunes with is what was compared: same steps, same rule."""
+    base, dense, recipe = (load_recipe(Path(name)) for name in ("arms", "bench", "hybrid"))
+    (arm,) = [arm for arm in ARMS if arm.name == "hybrid"]
+
+    assert recipe.fit == base.fit
+    assert recipe.prune == recipe_of(arm, base, dense, 1).prune
+
+
 def plan(left: float) -> PruningPlan:
     """A plan whose width says how much was left; too little cannot be had."""
     if left < 0.2:

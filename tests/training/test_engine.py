@@ -17,11 +17,12 @@ import numpy as np
 from edge.errors import DataError
 from tests.training.kit import pictures, pools, recipe
 from training.checkpoint import Leg, State, build, load, new_state, restore, resume
-from training.config import Augment, Model, Recipe
+from training.config import Augment, Distil, Model, Recipe
 from training.data.sampler import batch
-from training.engine import fit
+from training.engine import Batch, batch_losses, collate, fit
 from training.evaluate import quick, torch_detector
 from training.models.ssd import SSD
+from training.ranks import Ranks
 from training.schedule import lengthen, rate
 
 pytestmark = pytest.mark.training
@@ -108,6 +109,58 @@ def test_the_averaged_weights_end_as_fp16_can_hold_them(tmp_path: Path) -> None:
         exact.append(all(torch.equal(w, w.half().float()) for w in weights))
 
     assert [True, False] == exact
+
+
+def attentive(plan: Recipe, weight: float) -> Recipe:
+    """The recipe with a teacher's attention at a weight."""
+    return dataclasses.replace(plan, distil=Distil(weight_attention=weight))
+
+
+def test_a_teacher_of_other_channels_shows_where_to_look() -> None:
+    """Nothing is owed by an equal; a narrower student learns by it down to the first layer."""
+    plan = attentive(recipe(), 1000.0)
+    data = collate(batch(pools(plan), plan, 0), plan)
+    teacher = build(dataclasses.replace(plan, model=Model(width=0.5, neck=16))).eval()
+    student = build(plan)
+    found = batch_losses(student, data, plan, teacher)
+    found["loss_attention"].backward()
+
+    assert 0 == float(batch_losses(teacher, data, plan, teacher)["loss_attention"].detach())
+    assert 0 < float(found["loss_attention"].detach())
+    assert student.backbone.stem.conv.weight.grad.abs().sum() > 0
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_attention_that_weighs_nothing_is_not_looked_at() -> None:
+    """Nor logged."""
+    plan = attentive(recipe(), 0.0)
+    data = collate(batch(pools(plan), plan, 0), plan)
+
+    assert "loss_attention" not in batch_losses(build(plan), data, plan, build(plan))
+
+
+class OfThree(Ranks):
+    """One of several processes, whose pictures are three in all."""
+
+    def total(self, value: torch.Tensor) -> torch.Tensor:
+        """The number of pictures, whatever is asked for."""
+        return torch.full_like(value, 3)
+
+
+def test_parts_of_a_batch_owe_together_what_the_whole_does() -> None:
+    """Two pictures and one: each process has its part of the mean over all three."""
+    plan = attentive(recipe(batch=3), 1000.0)
+    whole = collate(batch(pools(plan), plan, 0), plan)
+    teacher = build(dataclasses.replace(plan, model=Model(width=0.5, neck=16)))
+    student = build(plan)
+
+    def owed(part: slice, ranks: Ranks) -> float:
+        data = Batch(whole.pictures[part], whole.targets[part], whole.names[part])
+        losses = batch_losses(student, data, plan, teacher, ranks)
+        return float(losses["loss_attention"].detach())
+
+    parts = [owed(slice(0, 2), OfThree()), owed(slice(2, 3), OfThree())]
+    assert owed(slice(0, 3), Ranks()) == pytest.approx(sum(parts), rel=1e-5)
 
 
 def test_frozen_convolutions_stay_and_others_move(tmp_path: Path) -> None:

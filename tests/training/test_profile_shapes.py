@@ -84,3 +84,10 @@ def test_a_layer_that_runs_twice_is_refused() -> None:
         shapes(net)
 
     assert (1, 3, 6, 8) == tuple(net(torch.zeros(1, 3, 6, 8)).shape)
+
+
+def test_shapes_are_seen_where_the_network_is() -> None:
+    """On whatever device: one without memory stands for all that are not the CPU."""
+    net = SSD(SPEC, width=0.25)
+
+    assert shapes(net) == shapes(net.to("meta"))

@@ -72,11 +72,18 @@ class SSD(nn.Module):
         """The predictors, finest map first."""
         return [getattr(self, f"head{number}") for number in range(len(self.taps))]
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Raw BGR (B, 3, height, width), 0..255, to codes (B, N, 4) and logits (B, N, 2)."""
-        features = self.backbone(self.backbone.normalise(x), self.taps)
+    def features(self, x: Tensor) -> list[Tensor]:
+        """Raw BGR (B, 3, height, width), 0..255, to the maps that the heads read, finest first."""
+        return self.backbone(self.backbone.normalise(x), self.taps)  # type: ignore[no-any-return]
+
+    def predict(self, features: list[Tensor]) -> tuple[Tensor, Tensor]:
+        """The maps of `features` to codes (B, N, 4) and logits (B, N, 2)."""
         pairs = [head(feature) for head, feature in zip(self.heads(), features, strict=True)]
         return torch.cat([loc for loc, _ in pairs], 1), torch.cat([conf for _, conf in pairs], 1)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Raw BGR (B, 3, height, width), 0..255, to codes (B, N, 4) and logits (B, N, 2)."""
+        return self.predict(self.features(x))
 
 
 class Deployed(nn.Module):

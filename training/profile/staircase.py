@@ -16,15 +16,16 @@ import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge.errors import CallError
-from training.profile.latency import Clock, Settings, Timing, summarise
-from training.profile.layer import time_layers
 from training.profile.shapes import Shape
+
+if TYPE_CHECKING:
+    from training.profile.latency import Clock, Timing
 
 Axis = Literal["cin", "cout"]
 Floats = NDArray[np.float64]
@@ -118,6 +119,10 @@ def staircase(
         DetectorError: the device cannot run the layer.
         DataError: the clock stood still.
     """
+    # a staircase can be read, and priced by, where there is no OpenVINO to measure one
+    from training.profile.latency import Settings, summarise  # noqa: PLC0415
+    from training.profile.layer import time_layers  # noqa: PLC0415
+
     counts = sorted({*counts})
     if not counts or counts[0] < 1:
         raise CallError(f"{shape}: a staircase needs channel counts of at least 1, not {counts}")

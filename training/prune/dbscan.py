@@ -32,11 +32,14 @@ def cosine_distances(products: NDArray[np.float64]) -> Distances:
     squares = np.diag(products)
     silent = squares <= _SILENT * squares.max(initial=0.0)
     lengths = np.sqrt(np.where(silent, 1.0, squares))
-    distances: Distances = np.clip(1 - products / np.outer(lengths, lengths), 0.0, 2.0)
+    distances = np.clip(1 - products / np.outer(lengths, lengths), 0.0, 2.0)
     distances[silent], distances[:, silent] = 1.0, 1.0
     distances[np.ix_(silent, silent)] = 0.0
     np.fill_diagonal(distances, 0.0)
-    return distances
+    symmetric: Distances = np.maximum(
+        distances, distances.T
+    )  # products that a BLAS has rounded differ by an ulp
+    return symmetric
 
 
 def dbscan(distances: Distances, eps: float, neighbours: int) -> NDArray[np.int64]:

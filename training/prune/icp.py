@@ -4,31 +4,35 @@ Chang et al., "Iterative clustering pruning for convolutional neural networks", 
 Systems 265:110386, 2023. One radius eps for all layers says how many clusters and lone channels
 (noise) each of them has; that many channels stay.
 
-                       as published                       ours
-    maps               made, of one mean picture          read, of every picture, centred
-    width              clusters + noise                   the same, up to the device's step
-    stays              the filters of the largest L1      noise, and of each cluster its medoid
-    goes               cut                                merged into the next layer
+                as published                         ours
+    maps        made, of one mean picture            read, of every picture, centred
+    a cluster   5 channels or more                   2 or more
+    width       clusters + noise                     the same, up to the device's step
+    stays       the filters of the largest L1        the most important; or medoids and noise
+    goes        cut                                  merged, see `training.prune.merging`
 
-Nothing here touches a network; maps are from `training.prune.maps`, in channels of the network
-that they were seen in.
+Channels are counted in the network that was looked at.
 """
 
 from __future__ import annotations
 
 import bisect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from torch import Tensor, nn
 
 from edge.errors import DataError
 from training.prune.cluster import Limits, up
 from training.prune.dbscan import NOISE, Density, Distances, dbscan, density
+from training.prune.groups import ChannelGroup
+from training.prune.maps import distances, made_maps, read_maps
 from training.prune.widths import Widths
 
-NEIGHBOURS = 5  # as published: channels that make a cluster
+# channels that make a cluster; of two alike one is too many, and small layers have no five
+NEIGHBOURS, NEIGHBOURS_PUBLISHED = 2, 5
 
 Cost = Callable[[Widths], float]  # of a whole network at these widths
 
@@ -51,9 +55,33 @@ class Alike:
         return len(self.distances)
 
 
-def alike(distances: Distances, neighbours: int = NEIGHBOURS) -> Alike:
+def alike(distances: Distances, neighbours: int) -> Alike:
     """What there is to know of a group before a radius is chosen."""
     return Alike(distances, density(distances, neighbours), neighbours)
+
+
+def look(
+    net: nn.Module, groups: Sequence[ChannelGroup], inputs: Iterable[Tensor], *, published: bool
+) -> dict[str, Alike]:
+    """How alike the channels of each group are on some pictures.
+
+    Args:
+        net: is run, and left as it was.
+        groups: of the network.
+        inputs: batches of its input; as published, the first alone is looked at.
+        published: maps and clusters as published, or ours.
+    """
+    if published:
+        seen = made_maps(net, groups, next(iter(inputs)))
+    else:
+        seen = read_maps(net, groups, inputs)
+    return {
+        name: alike(
+            distances(places, centred=not published),
+            NEIGHBOURS_PUBLISHED if published else NEIGHBOURS,
+        )
+        for name, places in seen.items()
+    }
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +106,7 @@ def choose_eps(groups: Mapping[str, Alike], limits: Limits, cost: Cost, target: 
         least = cost(widths_at(float(radii[-1]), groups, limits))
         raise DataError(
             f"the target cannot be reached: with every channel alike the cost is {least:.4g}, the "
-            f"target {target:.4g}; lower `least` or `neighbours`, or raise the target"
+            f"target {target:.4g}; lower `least` or raise the target"
         )
     eps = float(radii[place])
     return Choice(eps, widths_at(eps, groups, limits))
@@ -121,7 +149,7 @@ def given_back(
 
 
 def representatives(group: Alike, width: int) -> list[int]:
-    """Ours: noise, the medoid of each cluster, and as many others as the width has room for.
+    """Noise, the medoid of each cluster, and as many others as the width has room for.
 
     The radius is the least that gives no more than the width. Of the others those come first that
     are farthest from all that stay.
@@ -147,9 +175,10 @@ def medoid(distances: Distances, members: NDArray[np.int64]) -> int:
 
 
 def largest(scores: NDArray[np.float64], width: int) -> list[int]:
-    """As published: the channels of the highest scores in the whole layer, whatever their cluster.
+    """The channels of the highest scores in the whole layer, whatever their cluster.
 
-    The paper's text speaks of representatives; its code keeps the filters of the largest L1 norm,
-    and has the clusters for their number alone.
+    So does the code of the paper, with the L1 norms of the filters: clusters are for the number
+    alone. Ours does so with a loss. What is like nothing else is not for that of any use: with
+    medoids and noise in their place hardly anything was left of a detector, see docs/adr/0022.
     """
     return sorted(int(k) for k in np.argsort(scores, kind="stable")[-width:])

@@ -127,7 +127,7 @@ def test_every_cluster_is_spoken_for(seed: int, width: int) -> None:
 
 def test_as_published_clusters_count_and_norms_choose() -> None:
     """Five alike and one apart make two; the two of the largest L1 stay, alike or not."""
-    group = alike(line(0, 1e-3, 2e-3, 3e-3, 4e-3, 1))
+    group = alike(line(0, 1e-3, 2e-3, 3e-3, 4e-3, 1), neighbours=5)
     l1 = np.array([1.0, 9.0, 2.0, 8.0, 3.0, 4.0])
 
     assert 2 == group.density.count(0.01)
@@ -138,7 +138,7 @@ def test_as_published_clusters_count_and_norms_choose() -> None:
 
 def test_a_group_of_fewer_channels_than_make_a_cluster_stays_whole() -> None:
     """Four channels, five needed: equal as they are, none goes."""
-    found = {"few": alike(np.zeros((4, 4))), "more": alike(np.zeros((8, 8)))}
+    found = {"few": alike(np.zeros((4, 4)), 5), "more": alike(np.zeros((8, 8)), 5)}
     rule = Limits(dict.fromkeys(found, 1), dict.fromkeys(found, 1))
 
     assert {"few": 4, "more": 1} == widths_at(2.0, found, rule)
