@@ -59,8 +59,8 @@ ARMS = (
     *_hybrids(),
     Arm("icp-published", "ICP as published", ("clusters-published",), transfer=True),
     Arm("icp-published-alone", "ICP as published, no transfer", ("clusters-published",)),
-    Arm("icp-kt", "ICP, ours", ("clusters",), transfer=True),
-    Arm("icp", "ICP, ours, no transfer", ("clusters",)),
+    Arm("icp-kt", "ICP, ours", ("clusters",), "taylor", transfer=True),
+    Arm("icp", "ICP, ours, no transfer", ("clusters",), "taylor"),
 )
 
 

@@ -25,18 +25,18 @@ from training.prune.criteria import COMPARABLE, ON_PICTURES, criterion
 from training.prune.evidence import Evidence, gather
 from training.prune.hybrid import removals
 from training.prune.icp import (
-    Alike,
+    NEIGHBOURS,
+    NEIGHBOURS_PUBLISHED,
     alike,
     choose_eps,
     given_back,
     largest,
-    representatives,
 )
 from training.prune.maps import Seen, distances, made_maps, read_maps
 from training.prune.merging import merged
 from training.prune.plan import PruningPlan
 from training.prune.surgery import apply
-from training.prune.widths import Layout, layout
+from training.prune.widths import Layout, Widths, layout
 
 _HALVINGS = 20  # of the interval in which the uniform share is looked for
 _PUBLISHED = 128  # pictures of the one batch that ICP looks at
@@ -137,32 +137,33 @@ def _blocks(net: Classifier, goal: float, cutter: Cutter) -> PruningPlan:
 
 
 def _clusters(net: Classifier, goal: float, cutter: Cutter, *, published: bool) -> Result:
-    """By clusters of feature maps: the filters of the largest norm stay, or representatives."""
+    """Clusters of feature maps give the widths, the criterion says which channels stay.
+
+    Ours is `training.prune.icp`'s: widths in the device's steps, and what goes is merged.
+    """
     found = layout(net)
     pictures = [batch[0] for batch in cutter.batches]
     seen: dict[str, Seen] = (
         made_maps(net, found.groups, pictures[0][:_PUBLISHED]) if published
         else read_maps(net, found.groups, pictures)
     )  # fmt: skip
-    near = {name: alike(distances(maps, centred=not published)) for name, maps in seen.items()}
+    neighbours = NEIGHBOURS_PUBLISHED if published else NEIGHBOURS
+    near = {
+        name: alike(distances(maps, centred=not published), neighbours)
+        for name, maps in seen.items()
+    }
     room = _limits(found, cutter.rule, published=published)
 
-    def cost(widths: dict[str, int]) -> float:
+    def cost(widths: Widths) -> float:
         return found.price(widths, macs)
 
     choice = choose_eps(near, room, cost, goal)
-    if published:
-        ranking = _ranking(net, found, cutter)
-        kept = {name: largest(ranking[name], width) for name, width in choice.widths.items()}
-        plan = found.plan().with_kept(kept)
-        return Result(apply(net, plan), plan, choice.eps)
-    choice = given_back(choice, near, room, cost, goal)
-    plan = found.plan().with_kept(_representatives(near, choice.widths))
-    return Result(apply(merged(net, plan, seen), plan), plan, choice.eps)
-
-
-def _representatives(near: dict[str, Alike], widths: dict[str, int]) -> dict[str, list[int]]:
-    return {name: representatives(group, widths[name]) for name, group in near.items()}
+    if not published:
+        choice = given_back(choice, near, room, cost, goal)
+    ranking = _ranking(net, found, cutter)
+    kept = {name: largest(ranking[name], width) for name, width in choice.widths.items()}
+    plan = found.plan().with_kept(kept)
+    return Result(apply(net if published else merged(net, plan, seen), plan), plan, choice.eps)
 
 
 def _limits(found: Layout, rule: Cut, *, published: bool = False) -> Limits:
