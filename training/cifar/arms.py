@@ -106,9 +106,7 @@ def rounds_of(arm: Arm, rule: Cut) -> tuple[Round, ...]:
     else:
         steps = [(way, rule.share) for way in arm.ways]
     parts = _parts(arm, len(steps), rule.between)
-    return tuple(
-        Round(way, share, part) for (way, share), part in zip(steps, parts, strict=True)
-    )
+    return tuple(Round(way, share, part) for (way, share), part in zip(steps, parts, strict=True))
 
 
 def _parts(arm: Arm, count: int, between: float) -> list[float]:

@@ -57,7 +57,9 @@ class Deck:
                 torch.randint(2, (count,), generator=chance),
             ]
         ).to(self.device)
-        for index, down, right, mirrored in (part.unbind(0) for part in rows.split(size, dim=1)):
+        for index, down, right, mirrored in (
+            part.unbind(0) for part in torch.split(rows, size, dim=1)
+        ):
             yield self._cut(index, down, right, mirrored.bool()), self._labels[index]
 
     def plain(self, size: int = _PLAIN) -> Iterator[Batch]:

@@ -10,7 +10,7 @@ import copy
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 import torch.nn.functional as fn
@@ -43,7 +43,7 @@ class Lesson:
     clock: Clock
     deadline: float = math.inf
     teacher: Classifier | None = None
-    rule: Transfer = Transfer()
+    rule: Transfer = field(default_factory=Transfer)
 
 
 @dataclass(frozen=True, slots=True)

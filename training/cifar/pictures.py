@@ -77,9 +77,7 @@ class Splits:
     test: Pictures
 
 
-def read_splits(
-    folder: Path, cache: Path, *, held_out: int, seed: int, limit: int = 0
-) -> Splits:
+def read_splits(folder: Path, cache: Path, *, held_out: int, seed: int, limit: int = 0) -> Splits:
     """The splits of a folder.
 
     Args:
@@ -190,7 +188,7 @@ def _header(jpeg: bytes) -> bytes:
 
 
 def _part(name: str) -> str:
-    part = name.split("/")[0]
+    part = name.split("/", 1)[0]
     if part not in _PARTS:
         raise DataError(f"{name}: is neither of the training nor of the test split")
     return part

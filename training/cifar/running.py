@@ -1,9 +1,11 @@
 """One arm from its beginning to its result: cut, fit a little, again; then the last fit.
 
-    OUT/resnet56/icp-s1/metrics.jsonl     a line for each epoch
-                        plan.json         what was cut
-                        weights.pt        in half precision, of the small network
-                        result.json       written last: an arm that has one is not run again
+In OUT/resnet56/icp-s1 are
+
+- metrics.jsonl: a line for each epoch
+- plan.json: what was cut
+- weights.pt: in half precision, of the small network
+- result.json: written last; an arm that has one is not run again
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from training.cifar.cutting import Cutter, cut, look, onto
 from training.cifar.deck import Deck
 from training.cifar.fitting import Learnt, Lesson, accuracy, learn, speed
 from training.cifar.pictures import Splits
-from training.cifar.recipe import ClassifierRecipe
+from training.cifar.recipe import ClassifierRecipe, Fit
 from training.models.classifier import Classifier
 from training.profile.shapes import macs, shapes
 from training.prune.plan import PruningPlan, from_json, write_plan
@@ -137,7 +139,7 @@ def load_net(recipe: ClassifierRecipe, folder: Path) -> Classifier:
     return net
 
 
-def _lesson(run: Run, fit: Any, teacher: Classifier | None = None) -> Lesson:
+def _lesson(run: Run, fit: Fit, teacher: Classifier | None = None) -> Lesson:
     epochs = run.epochs or fit.epochs
     return Lesson(
         deck=Deck(run.splits.train, run.device), fit=dataclasses.replace(fit, epochs=epochs),
@@ -157,7 +159,7 @@ def _timed(net: Classifier, lesson: Lesson, run: Run) -> Lesson:
     return dataclasses.replace(lesson, fit=dataclasses.replace(lesson.fit, epochs=epochs))
 
 
-def _until(run: Run, lesson: Lesson, fit: Any, part: float) -> Lesson:
+def _until(run: Run, lesson: Lesson, fit: Fit, part: float) -> Lesson:
     """The lesson of a short fit: its part of the time that is left, too."""
     now = run.clock()
     deadline = now + (lesson.deadline - now) * part if part < 0.5 else lesson.deadline

@@ -19,17 +19,17 @@ from training.models.layers import widened
 
 _STEM = 192
 # channels: one, three's reduce, three, five's reduce, five, pool
-_MODULES = {
-    "a3": (64, 96, 128, 16, 32, 32),
-    "b3": (128, 128, 192, 32, 96, 64),
-    "a4": (192, 96, 208, 16, 48, 64),
-    "b4": (160, 112, 224, 24, 64, 64),
-    "c4": (128, 128, 256, 24, 64, 64),
-    "d4": (112, 144, 288, 32, 64, 64),
-    "e4": (256, 160, 320, 32, 128, 128),
-    "a5": (256, 160, 320, 32, 128, 128),
-    "b5": (384, 192, 384, 48, 128, 128),
-}
+_MODULES = (
+    (64, 96, 128, 16, 32, 32),  # a3
+    (128, 128, 192, 32, 96, 64),  # b3
+    (192, 96, 208, 16, 48, 64),  # a4
+    (160, 112, 224, 24, 64, 64),  # b4
+    (128, 128, 256, 24, 64, 64),  # c4
+    (112, 144, 288, 32, 64, 64),  # d4
+    (256, 160, 320, 32, 128, 128),  # e4
+    (256, 160, 320, 32, 128, 128),  # a5
+    (384, 192, 384, 48, 128, 128),  # b5
+)
 
 
 class Inception(nn.Module):
@@ -60,10 +60,11 @@ class GoogLeNet(Classifier):
         super().__init__()
         cin = widened(_STEM, width)
         self.stem = ConvNorm(3, cin)
-        for name, plain in _MODULES.items():
-            module = Inception(cin, tuple(widened(count, width) for count in plain))
-            self.add_module(name, module)
-            cin = module.channels
+        modules = []
+        for plain in _MODULES:
+            modules.append(Inception(cin, tuple(widened(count, width) for count in plain)))
+            cin = modules[-1].channels
+        self.a3, self.b3, self.a4, self.b4, self.c4, self.d4, self.e4, self.a5, self.b5 = modules
         self.pool3 = nn.MaxPool2d(3, 2, padding=1)
         self.pool4 = nn.MaxPool2d(3, 2, padding=1)
         self.linear = nn.Linear(cin, classes)

@@ -1,7 +1,7 @@
-"""ResNets for pictures of 32x32 (He et al., CVPR 2016, section 4.2): three stages of equal blocks.
+r"""ResNets for pictures of 32x32 (He et al., CVPR 2016, section 4.2): three stages of equal blocks.
 
     x ---- conv1 - bn1 - relu - conv2 - bn2 ---- add --- relu
-      \\                                        /
+      \                                        /
        `--- shortcut: nothing, or every second pixel and channels of zeros (option A)
 
 Module names are those of akamaster/pytorch_resnet_cifar10, whose weights of ResNet-56 can be read.

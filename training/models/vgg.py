@@ -21,11 +21,13 @@ class VGG(Classifier):
     def __init__(self, width: float = 1.0, classes: int = CLASSES) -> None:
         super().__init__()
         cin = 3
-        for number, plain in enumerate(_STAGES, start=1):
+        stages = []
+        for plain in _STAGES:
             channels = [widened(count, width) for count in plain]
             pairs = zip([cin, *channels], channels, strict=False)
-            self.add_module(f"stage{number}", nn.Sequential(*(ConvNorm(*pair) for pair in pairs)))
+            stages.append(nn.Sequential(*(ConvNorm(*pair) for pair in pairs)))
             cin = channels[-1]
+        self.stage1, self.stage2, self.stage3, self.stage4, self.stage5 = stages
         self.pool1, self.pool2 = nn.MaxPool2d(2), nn.MaxPool2d(2)
         self.pool3, self.pool4 = nn.MaxPool2d(2), nn.MaxPool2d(2)
         self.linear = nn.Linear(cin, classes)

@@ -129,10 +129,9 @@ class _Walk:
             return self._added(given[0], given[1])
         if node.op == "call_method" and node.target == "mean" and node.args[1:] == (_MAP,):
             return given[0]
-        if node.op == "call_method" and node.target == "size":
-            return None
-        for held in given:  # reshaped, stacked, given out: the width is promised to somebody
-            self._fix(held)
+        if (node.op, node.target) != ("call_method", "size"):
+            for held in given:  # reshaped, stacked, given out: the width is promised to somebody
+                self._fix(held)
         return None
 
     def _module(self, name: str, given: Segments | None) -> Segments | None:

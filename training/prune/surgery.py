@@ -173,7 +173,7 @@ def _cut_linear(linear: nn.Linear, inputs: Tensor) -> None:
     linear.in_features = len(inputs)
 
 
-def _like(old: nn.Parameter, values: Tensor) -> nn.Parameter:
+def _like(old: Tensor, values: Tensor) -> nn.Parameter:
     """A parameter of other values, in memory of its own, which learns where the old one did."""
     return nn.Parameter(
         values.clone(memory_format=torch.preserve_format), requires_grad=old.requires_grad
