@@ -7,7 +7,8 @@
 #                      (SEEDS=4, HEADCOUNT_DATA=DIR for the recordings)
 # make test-ncs    the stick's file and worker on every OpenVINO of its time that can be had here
 # make test-arm64  as root: the wheel on a 64-bit ARM Debian that QEMU emulates; takes minutes
-# make test-install  as root: install.sh from a bare Debian with systemd, in a container; takes minutes
+# make test-install  as root: install.sh from a bare Debian with systemd, and new models for it, in a
+#                    container; takes minutes
 #                    (DEBIAN_SUITE=bookworm|trixie)
 # TORCH=yes|no installs PyTorch for the training half or leaves it and its tests out;
 #              by default it is installed where a build without CUDA is offered

@@ -24,7 +24,10 @@ SLACK_S = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """A true crossing. Any frame from `frame_lo` to `frame_hi` is a sensible one."""
+    """A true crossing. Any frame from `frame_lo` to `frame_hi` is a sensible one.
+
+    In a file both may be left out, as `headcount replay --events` does: then it is `frame` alone.
+    """
 
     line: str
     direction: Direction
@@ -176,8 +179,8 @@ def _event(path: Path, number: int, row: dict[str, str], lines: set[str]) -> Eve
             row["line"],
             Direction(row["direction"]),
             int(row["frame"]),
-            int(row["frame_lo"]),
-            int(row["frame_hi"]),
+            int(row.get("frame_lo") or row["frame"]),
+            int(row.get("frame_hi") or row["frame"]),
             row.get("optional", "0") == "1",
         )
     except (KeyError, TypeError, ValueError) as error:

@@ -378,8 +378,9 @@ def _add_model_verb(verbs: Verbs) -> None:
 
 
 def _model_verify(options: argparse.Namespace) -> int:
+    bundle = read_bundle(bundle_folder(Path(options.bundle)))  # relative to here, not to the door's
     _, config = standing.enter(options.config)
-    bundle, signer = standing.verify(config, options.bundle)
+    signer = standing.verify(config, bundle)
     manifest = bundle.manifest
     print(f"{manifest.name} {manifest.version} ({bundle.sha256[:12]}): signed by {signer}")
     return 0
@@ -457,7 +458,8 @@ def _record(options: argparse.Namespace) -> int:
     known = options.ins is not None or options.outs is not None
     seen = (options.ins or 0, options.outs or 0) if known else None
     standing.become_owner()
-    print(golden.tell(golden.record(config, options.frames, seen), config))
+    place = Path() if options.config else standing.STATE
+    print(golden.tell(golden.record(config, options.frames, seen), config, place))
     return 0
 
 

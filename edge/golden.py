@@ -13,6 +13,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from itertools import islice
+from pathlib import Path
 from typing import Any, cast
 
 import cv2
@@ -79,15 +80,17 @@ def record(config: Config, frames: int, seen: tuple[int, int] | None) -> Recorde
     return Recorded(clip, counted, seconds, accepted)
 
 
-def tell(recorded: Recorded, config: Config) -> str:
-    """What a person is to know and to do."""
+def tell(recorded: Recorded, config: Config, place: Path) -> str:
+    """What a person is to know and to do; `place` is where the door's relative paths begin."""
     clip, counted = recorded.clip, recorded.counted
     ways = f"in {counted.total(Direction.IN)}, out {counted.total(Direction.OUT)}"
-    rows = [f"{clip.video}: {counted.frames} pictures, {counted.source_fps:.1f} a second; {ways}"]
+    about = f"{counted.frames} pictures, {counted.source_fps:.1f} a second; {ways}"
+    rows = [f"{place / clip.video}: {about}"]
     if recorded.accepted:
         rows.append("that is what you saw: new models are tested with it from now on")
     else:
-        rows.append(f"mend {clip.draft} where it is wrong, then: headcount record --accept")
+        draft = place / clip.draft
+        rows.append(f"mend {draft} where it is wrong, then: headcount record --accept")
     if recorded.seconds > SHARE * config.update.self_test_s:
         rows.append(
             f"counting it took {recorded.seconds:.0f} s, and a test may take "

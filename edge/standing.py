@@ -164,15 +164,16 @@ def updater_of(config: Config) -> Updater:
     return updater
 
 
-def verify(config: Config, what: str) -> tuple[Bundle, str]:
-    """The bundle in a folder, and the id of the trusted key that signed it.
+def verify(config: Config, bundle: Bundle) -> str:
+    """The id of the trusted key that signed a bundle.
 
     Raises:
-        BundleError: it is damaged, or nobody vouches for it.
+        BundleError: nobody vouches for it.
     """
-    bundle = read_bundle(bundle_folder(Path(what)))
-    found = judge(bundle, config.detector.trusted_keys, allow_unsigned=False)
-    return bundle, found.key_id or "headcount itself"
+    return (
+        judge(bundle, config.detector.trusted_keys, allow_unsigned=False).key_id
+        or "headcount itself"
+    )
 
 
 def status(config: Config, path: Path | None) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import openvino
-from openvino import opset4
+from openvino import opset4, opset6
 
 from edge.contract.bundle import Bundle, Manifest, ModelInput, Variant, write_bundle
 
@@ -59,6 +59,10 @@ def _labours(side: int) -> Graph:
 def _write(folder: Path, rows: list[list[float]], graph: Graph, counter: int) -> Bundle:
     picture = opset4.parameter([1, 3, 32, 32], np.float32)
     model = openvino.Model([opset4.add(graph(picture), constant([[rows]]))], [picture])
+    return _bundle(folder, model, counter)
+
+
+def _bundle(folder: Path, model: Any, counter: int) -> Bundle:
     beside = folder.with_name(f"{folder.name}.ir")
     beside.mkdir()
     openvino.save_model(model, str(beside / "model.xml"), compress_to_fp16=False)
@@ -89,6 +93,25 @@ def hangs(folder: Path, counter: int = 2) -> Bundle:
 def is_slow(folder: Path, counter: int = 2) -> Bundle:
     """Some hundredths of a second a picture."""
     return _write(folder, [HEAD], _labours(1_000), counter)
+
+
+def crawls(folder: Path, counter: int = 2) -> Bundle:
+    """Some tenths of a second a picture: several times as long as the shipped detector."""
+    return _write(folder, [HEAD], _labours(2_000), counter)
+
+
+def gives_up(folder: Path, counter: int = 2, *, after: int = 20) -> Bundle:
+    """Answers so often, more than it is asked in its test, and then fails for want of memory."""
+    picture = opset4.parameter([1, 3, 32, 32], np.float32)
+    looks = opset4.add(opset6.read_value(constant([0.0]), "looks"), constant([1.0]))
+    remember = opset6.assign(looks, "looks")
+    tired = opset4.floor(opset4.divide(looks, constant([float(after)])))
+    side = opset4.add(opset4.multiply(tired, constant([1e6])), constant([1.0]))
+    shape = opset4.concat([opset4.convert(side, "i32")] * 2, 0)
+    square = opset4.broadcast(opset4.reduce_mean(picture, [0, 1, 2, 3], False), shape)
+    zero = opset4.multiply(opset4.reduce_mean(square, [0, 1], False), constant(0.0))
+    table = opset4.result(opset4.add(zero, constant([[[HEAD]]])))
+    return _bundle(folder, openvino.Model([table], [remember], [picture], "tired"), counter)
 
 
 def raises(folder: Path, counter: int = 2) -> Bundle:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from edge.audit import AuditResult, Event, load_truth, match
 from edge.errors import DataError
 from edge.types import Crossing, Direction
+from tests.conftest import ROOT, headcount
 
 IN, OUT = Direction.IN, Direction.OUT
 FPS = 10.0  # half a second is five frames
@@ -211,6 +213,20 @@ def test_a_wrong_truth_is_refused(
         load_truth(write(tmp_path, truth, events))
 
     assert "\n" not in str(caught.value)
+
+
+def test_a_counted_recording_is_a_draft_of_its_truth(tmp_path: Path, scene_video: Path) -> None:
+    """As docs/counting.md says: `replay --events` beside the page's truth.json can be audited."""
+    page = (ROOT / "docs" / "counting.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"^```json\n(\{.*\})\n```$", page, re.MULTILINE)
+    (tmp_path / "truth.json").write_text(example.replace("25.0", "10.0"))
+    line = ("--line", "0,0.5,1,0.5", "--in-side", "0.5,0.9")
+    drafted = headcount("replay", scene_video, *line, "--events", tmp_path / "truth_events.csv")
+    truth = load_truth(tmp_path / "truth.json")
+
+    assert 0 == drafted.code, drafted.err
+    assert [IN, OUT, IN, IN] == [event.direction for event in truth.events]
+    assert all(event.frame_lo == event.frame == event.frame_hi for event in truth.events)
 
 
 def test_a_missing_truth_is_told(tmp_path: Path) -> None:

@@ -26,6 +26,7 @@ from edge.detector.outputs import order_outputs, to_detections
 from edge.errors import DetectorError
 from edge.scene import Scene
 from edge.types import Frame
+from tests import graphs
 
 SPEC = PriorSpec(32, 32, (PriorMap(16, (12.0,)),))  # 2 x 2 cells
 VARIANT = Variant(("CPU",), "f32", "model.xml", "model.bin")
@@ -240,6 +241,20 @@ def test_source_that_breaks(tmp_path: Path) -> None:
         next(sightings)
         with pytest.raises(DetectorError, match="cable"):
             next(sightings)
+
+
+def test_inference_that_fails(tmp_path: Path) -> None:
+    """It is told as what it is, though the picture behind it fails as well."""
+    bundle = graphs.gives_up(tmp_path / "b", after=3)
+    seen = 0
+    with (
+        open_detector(bundle, ONE_THREAD) as detector,
+        pytest.raises(DetectorError, match=r"door on CPU .*: inference failed: "),
+    ):
+        for _ in detector.detect([frame(0)] * 20):
+            seen += 1
+
+    assert 2 * 2 == seen  # two are on their way at a time, and each request answers twice
 
 
 ROWS = [

@@ -23,8 +23,9 @@ def commands(page: Path) -> list[list[str]]:
     """The words of each `headcount…` command in a page's indented or fenced blocks."""
     found = []
     for line in page.read_text(encoding="utf-8").splitlines():
-        if line.startswith(("    headcount", "headcount")) and " " in line.strip():
-            found.append(shlex.split(line, comments=True))
+        call = line.removeprefix("    ").removeprefix("sudo ")
+        if call.startswith("headcount") and " " in call.strip():
+            found.append(shlex.split(call, comments=True))
     return found
 
 

@@ -45,7 +45,8 @@ def test_a_clip_is_the_truth_once_somebody_vouches_for_it(
     clip = clip_of(config.models)
     assert not recorded.accepted
     assert find_clip(config.models) is None
-    assert "headcount record --accept" in golden.tell(recorded, config)
+    at_a_door = replace(recorded, clip=clip_of(Path("models")))
+    assert "mend /door/models/clip/" in golden.tell(at_a_door, config, Path("/door"))
     assert 140 == int(cv2.VideoCapture(str(clip.video)).get(cv2.CAP_PROP_FRAME_COUNT))
     assert 0o600 == clip.video.stat().st_mode & 0o777
     assert len(true) == golden.accept(config)

@@ -8,6 +8,7 @@ to go (`blending`), choose the score (`threshold`), write the bundle.
 from __future__ import annotations
 
 import dataclasses
+import shutil
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +37,7 @@ from training.threshold import errors_by_score as errors_on_pictures
 
 FEWEST = 4  # pictures of a site
 HELD = 4  # every so many-th picture of a site is not learned from
+BATCH = 16  # pictures of a step; `Wanted.steps` counts on it
 
 Say = Callable[[str], None]
 
@@ -133,7 +135,10 @@ def adapt(
     general, named = _general(old.recipe, data, cache, wanted.shown)
     recipe = _recipe(old.recipe, data, wanted)
     say(f"{len(learnt)} pictures of the site to learn from, {len(held)} to judge by")
-    new = _fitted(bundle, recipe, learnt, held, data=data, cache=cache, out=out / "run")
+    pools = load_pools(recipe, data, cache, render_training_picture)
+    own = Source("site", "csv", wanted.share, path=str(site.absolute()))
+    recipe = dataclasses.replace(recipe, source=(*recipe.source, own))
+    new = _fitted(bundle, recipe, Materials([*pools, Pool(own, learnt)], held), out / "run")
     before, after = choose_blend(old.net, new, _ap50(general), _ap50(held))
     say(f"{100 * after.share:.0f} % of the new weights are taken")
     draft = _write(out / "bundle", after.net, old, _label(manifest, wanted, manifest.score), now)
@@ -189,21 +194,20 @@ def _recipe(recipe: Recipe, data: Path, wanted: Wanted) -> Recipe:
     fit = dataclasses.replace(
         recipe.fit, steps=wanted.steps, check_every=wanted.steps, warmup=max(1, wanted.steps // 6),
         lr_heads=5e-4, lr_backbone=1.5e-4, ema=0.98, patience=0, samples_every=0, half=False,
+        # here, however large the machine was that made the bundle
+        device="cpu", workers=0, batch=BATCH,
     )  # fmt: skip
     return dataclasses.replace(recipe, source=tuple(scaled), fit=fit)
 
 
-def _fitted(
-    bundle: Path, recipe: Recipe, learnt: Sequence[Picture], held: Sequence[Picture],
-    *, data: Path, cache: Path, out: Path,
-) -> SSD:  # fmt: skip
-    """The averaged network after a short fit on the site and the rest."""
-    rest = 1 - sum(source.share for source in recipe.source)
-    pools = load_pools(recipe, data, cache, render_training_picture)
-    pools.append(Pool(Source("site", "csv", rest), learnt))
+def _fitted(bundle: Path, recipe: Recipe, materials: Materials, out: Path) -> SSD:
+    """The averaged network after a short fit on the site and the rest, begun anew each time.
+
+    What lies in `out` may be of other pictures: its owner may have struck some out since.
+    """
+    shutil.rmtree(out, ignore_errors=True)
     trained = restore(bundle)
-    state = train(trained.net, recipe, Materials(pools, held), plan=trained.plan, out=out)
-    return state.ema
+    return train(trained.net, recipe, materials, plan=trained.plan, out=out).ema
 
 
 def _ap50(pictures: Sequence[Picture]) -> Callable[[SSD], float]:

@@ -68,6 +68,10 @@ ARMS = (
         {"method": "hybrid", "criterion": "taylor", "order": "channels"},
     ),
     Arm(
+        "hybrid-unbridged", "hybrid: blocks, then channels, no bridges",
+        {"method": "hybrid", "criterion": "taylor", "order": "layers", "bridge": False},
+    ),
+    Arm(
         "cluster-distilled", "ours, distilled", {"method": "cluster", "criterion": "taylor"},
         distil=DISTIL,
     ),

@@ -32,12 +32,16 @@ class Blended:
 
 
 def blend(old: SSD, new: SSD, share: float) -> SSD:
-    """A network with `share` of the new weights and the rest of the old."""
+    """A network with `share` of the new weights and the rest of the old.
+
+    Each weight is one that FP16 can hold, as the file that is exported has no others: what is
+    judged is what will run.
+    """
     mixed = copy.deepcopy(old)
     with torch.no_grad():
         rows = zip(mixed.parameters(), new.parameters(), strict=True)
         for weights, other in rows:
-            weights.lerp_(other, share)
+            weights.copy_(weights.lerp(other, share).half().float())
     return mixed.eval()
 
 

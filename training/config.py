@@ -174,7 +174,8 @@ class Prune:
     floor: float = 0.0  # AP50 on validation: a round that ends below it is undone, and the last
     order: str = "layers"  # "hybrid": what goes first, one of ORDERS; the other follows
     layer_criteria: tuple[str, ...] = ("taylor", "loss")  # of blocks; several: the sum of ranks
-    depth: float = 0.25  # part of the saving that blocks make: they leave latency ** depth
+    bridge: bool = True  # where a block goes, fit the layer before to give what it gave
+    depth: float = 0.5  # part of the saving that blocks make: they leave latency ** depth
     probe: float = 0.75  # mild latency at which splits between blocks and channels are tried
     probe_steps: int = 0  # of the short fit of each that is tried; 0: none, `depth` holds
     published: bool = False  # "icp": as in its paper's code
@@ -257,7 +258,7 @@ class Recipe:
 
 
 def load_recipe(path: Path) -> Recipe:
-    """Read a recipe: a file, or the name of a shipped one as `heads`.
+    """Read a recipe: a file, or the name of a shipped one as `heads`, whatever folder is called so.
 
     A recipe with `base = "NAME"` says only what is other than in that one.
 
@@ -265,7 +266,7 @@ def load_recipe(path: Path) -> Recipe:
         ConfigError: no such file, not TOML, an unknown or missing key, a wrong value.
     """
     shipped = SHIPPED / f"{path}.toml"
-    path = shipped if shipped.is_file() and not path.exists() else path
+    path = shipped if shipped.is_file() and not path.is_file() else path
     try:
         text = path.read_text(encoding="utf-8")
     except OSError as error:

@@ -134,7 +134,8 @@ def _demand(holds: bool, what: str, difference: float, limit: float) -> None:
     if not holds:
         raise BundleError(
             f"{what} differs from torch by {difference:.2g}, the limit is {limit:g}; "
-            "nothing was written: train on, or look for weights far out of range"
+            "nothing was written: train on with `half = true` in the recipe's [fit], or look for "
+            "weights far out of range"
         )
 
 

@@ -8,18 +8,20 @@ A block is coarse: at the end it is always channels that bring the network to it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from training.choosing import Job, Select, loss_on_batches, rank_pictures, ranked, reach
 from training.config import Prune
 from training.models.ssd import SSD
 from training.profile.shapes import input_size
 from training.prune.blocks import LOSS, Block, blocks, importance, loss_without, rank_sum
+from training.prune.bridge import Bridge, bridges, build_bridges, fit_bridges
 from training.prune.cluster import Ranking, greedy, limits, normalised, per_price
 from training.prune.criteria import COMPARABLE, ON_PICTURES, criterion
 from training.prune.evidence import Evidence, gather
@@ -77,11 +79,10 @@ def choose_hybrid(job: Job, number: int, plan: PruningPlan, net: SSD) -> Pruning
     start = plan if goal.blocks is None else _cut_blocks(job, number, plan, net, goal.blocks)
     if goal.channels is None:
         return start
-    ranking = ranked(job, number, plan, net)
-    if job.rule.criterion not in COMPARABLE:
-        ranking = normalised(ranking)
+    ranking = channel_ranking(job, number, plan, net)
     if job.rule.order == "channels" and goal.blocks is None:
         ranking = nested(ranking, plan, chains(removable(job)))
+    ranking = handed_over(job, ranking, bridges(net, start, plan))
     select = channels(job, start, ranking)
     if number < job.rule.rounds:
         return select(goal.channels)
@@ -89,6 +90,19 @@ def choose_hybrid(job: Job, number: int, plan: PruningPlan, net: SSD) -> Pruning
         select, lambda p: job.device.measure(apply(net, p, plan)), goal.channels,
         job.rule.tolerance, job.say, job.unit,
     )  # fmt: skip
+
+
+def channel_ranking(job: Job, number: int, plan: PruningPlan, net: SSD) -> Ranking:
+    """Scores of the channels that `plan` left in `net`, comparable between layers."""
+    ranking = ranked(job, number, plan, net)
+    return ranking if job.rule.criterion in COMPARABLE else normalised(ranking)
+
+
+def handed_over(job: Job, ranking: Ranking, found: Iterable[Bridge]) -> Ranking:
+    """The ranking of a network with bridges: a channel is worth what the one was that it gives."""
+    if not job.rule.bridge:
+        return ranking
+    return {**ranking, **{bridge.taker: ranking[bridge.lost] for bridge in found}}
 
 
 def channels(job: Job, start: PruningPlan, ranking: Ranking) -> Select:
@@ -165,8 +179,36 @@ def _losses(
 ) -> dict[str, float]:
     batches, loss = loss_on_batches(job, number)
     shorten = _shortener(job, plan)
-    return loss_without(
-        net, [block.name for block in left],
-        lambda name: apply(net, shorten((name,))[1], plan),
-        list(islice(batches, _LOSSES)), loss,
-    )  # fmt: skip
+    plans = {block.name: shorten((block.name,))[1] for block in left}
+    found = {name: bridges(net, each, plan) for name, each in plans.items()}
+    fitted = _fitted(job, number, net, chain(*found.values()))
+
+    def without(name: str) -> SSD:
+        built = {bridge: fitted[bridge] for bridge in found[name] if bridge in fitted}
+        return apply(build_bridges(net, built), plans[name], plan)
+
+    return loss_without(net, plans, without, list(islice(batches, _LOSSES)), loss)
+
+
+def cut_hybrid(job: Job, number: int, net: SSD, new: PruningPlan, plan: PruningPlan) -> SSD:
+    """The network after a round's cut, with bridges where blocks go if the recipe says so.
+
+    Args:
+        job: of the pruning.
+        number: of the round, which tells what pictures to look at.
+        net: before the cut.
+        new: what is left of the dense network after it.
+        plan: what was left before.
+    """
+    found = bridges(net, new, plan)
+    return apply(build_bridges(net, _fitted(job, number, net, found)), new, plan)
+
+
+def _fitted(job: Job, number: int, net: SSD, wanted: Iterable[Bridge]) -> Mapping[Bridge, Tensor]:
+    """The weights of bridges; none where the rule wants none."""
+    every = tuple(wanted) if job.rule.bridge else ()
+    if not every:
+        return {}
+    batches, _ = loss_on_batches(job, number)
+    device = next(net.parameters()).device
+    return fit_bridges(net, every, batches, lambda net, data: net(data.pictures.to(device)))

@@ -3,8 +3,8 @@
     blocks gone       0        1        2    ...     all to the same mild latency, `probe`;
     channels make   all     less     less            the best on validation is scaled to the target
 
-Untrained, a network without a block is worth nothing to compare by: what a few steps mend of it
-is what counts. The splits that were tried are kept in the run's folder.
+What a few steps mend of a cut is what counts, and not what it breaks: of blocks that is much, and
+much of it is mended. The splits that were tried are kept in the run's folder.
 """
 
 from __future__ import annotations
@@ -14,15 +14,13 @@ import json
 import math
 
 from edge.contract.bundle import write_file
-from training.choosing import Job, ranked
+from training.choosing import Job
 from training.config import Fit, Prune
 from training.fitting import train
-from training.layering import block_importance, channels
-from training.prune.cluster import normalised
-from training.prune.criteria import COMPARABLE
+from training.layering import block_importance, channel_ranking, channels, cut_hybrid, handed_over
+from training.prune.bridge import bridges
 from training.prune.hybrid import Probe, fitted
 from training.prune.plan import PruningPlan
-from training.prune.surgery import apply
 from training.prune.widths import layout
 from training.runlog import attempt
 
@@ -54,9 +52,7 @@ def probes(job: Job) -> list[Probe]:
         return [Probe(**{**each, "removed": tuple(each["removed"])}) for each in kept]
     whole = job.layout.plan()
     told = block_importance(job, _NUMBER, whole, job.dense)
-    ranking = ranked(job, _NUMBER, whole, job.dense)
-    if job.rule.criterion not in COMPARABLE:
-        ranking = normalised(ranking)
+    ranking = channel_ranking(job, _NUMBER, whole, job.dense)
     order = sorted(told, key=told.__getitem__)
     found = []
     for count in range(len(order)):
@@ -64,7 +60,9 @@ def probes(job: Job) -> list[Probe]:
         depth = short.price({}, job.device.price) / job.layout.price({}, job.device.price)
         if depth < job.rule.probe:
             break
-        figure = _figure(job, count, channels(job, short.plan(), ranking)(job.rule.probe))
+        start = short.plan()
+        scores = handed_over(job, ranking, bridges(job.dense, start))
+        figure = _figure(job, count, channels(job, start, scores)(job.rule.probe))
         job.say(f"{count} blocks gone, which leave {depth:.3f}: AP50 {figure:.4f}")
         found.append(Probe(short.removed, depth, job.rule.probe / depth, figure))
     text = json.dumps([dataclasses.asdict(probe) for probe in found], indent=1) + "\n"
@@ -76,7 +74,8 @@ def _figure(job: Job, count: int, plan: PruningPlan) -> float:
     """AP50 of what a plan leaves, after a short fit."""
     fit = short_fit(job.recipe.fit, job.rule, _NUMBER + count, job.rule.probe_steps)
     recipe = dataclasses.replace(job.recipe, fit=fit)
-    net, out = apply(job.dense, plan), job.out / f"probe{count}"
+    net = cut_hybrid(job, _NUMBER, job.dense, plan, job.layout.plan())
+    out = job.out / f"probe{count}"
     return train(net, recipe, job.materials, plan=plan, out=out, teacher=job.teacher).best
 
 

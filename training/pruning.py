@@ -21,7 +21,7 @@ from training.choosing import Job, choose, cut
 from training.config import Recipe, read_recipe
 from training.device import open_device
 from training.fitting import load_teacher, train
-from training.layering import choose_hybrid
+from training.layering import choose_hybrid, cut_hybrid
 from training.materials import load_materials
 from training.models.ssd import SSD
 from training.probing import probed, short_fit
@@ -94,18 +94,22 @@ def run_prune(job: Job, plan: PruningPlan | None = None) -> State:
     job.out.mkdir(parents=True, exist_ok=True)
     net = job.dense
     if plan is None:
-        plan, net = _cut_by_rounds(probed(job))
+        job = probed(job)
+        plan, net = _cut_by_rounds(job)
     else:
-        net = apply(net, plan)
+        net = _cut(job, 1, net, plan, job.layout.plan())
     write_plan(plan, job.out / "plan.json")
-    ap50 = {
-        "dense": job.materials.validate(job.dense)["ap50"],
-        "cut": job.materials.validate(net.eval())["ap50"],
-    }
+    ap50 = _before_fit(job, net)
     state = train(net, job.recipe, job.materials, plan=plan, out=job.out, teacher=job.teacher)
     account = account_of(job, plan)
     write_account(dataclasses.replace(account, ap50={**ap50, "fitted": state.best}), job.out)
     return state
+
+
+def _before_fit(job: Job, net: SSD) -> dict[str, float]:
+    """AP50 on validation of the dense network, and of what the last cut left of it."""
+    nets = {"dense": job.dense, "cut": net.eval()}
+    return {name: job.materials.validate(each)["ap50"] for name, each in nets.items()}
 
 
 def _cut_by_rounds(job: Job) -> tuple[PruningPlan, SSD]:
@@ -129,7 +133,7 @@ def _round(job: Job, number: int, plan: PruningPlan, net: SSD) -> tuple[PruningP
         new = _choose(job, number, plan, net)
         folder.mkdir(parents=True, exist_ok=True)
         write_plan(new, file)
-    small = cut(job, number, net, new, plan)
+    small = _cut(job, number, net, new, plan)
     if number == job.rule.rounds:
         return new, small
     steps = job.rule.round_steps
@@ -141,6 +145,11 @@ def _round(job: Job, number: int, plan: PruningPlan, net: SSD) -> tuple[PruningP
 def _choose(job: Job, number: int, plan: PruningPlan, net: SSD) -> PruningPlan:
     method = choose_hybrid if job.rule.method == "hybrid" else choose
     return method(job, number, plan, net)
+
+
+def _cut(job: Job, number: int, net: SSD, new: PruningPlan, plan: PruningPlan) -> SSD:
+    method = cut_hybrid if job.rule.method == "hybrid" else cut
+    return method(job, number, net, new, plan)
 
 
 def _above_floor(job: Job, number: int) -> bool:
@@ -155,7 +164,7 @@ def dry_run(job: Job, plan: PruningPlan | None = None) -> Account:
     """What the job would cut if it cut at once: the plan is written, nothing is trained.
 
     Returns:
-        What each block and the whole network would come to.
+        What each block and the whole network would come to, with AP50 before anything is fitted.
     """
     if plan is None:
         once = dataclasses.replace(job.recipe.prune, rounds=1)
@@ -163,11 +172,12 @@ def dry_run(job: Job, plan: PruningPlan | None = None) -> Account:
         plan = _choose(job, 1, job.layout.plan(), job.dense)
     job.out.mkdir(parents=True, exist_ok=True)
     write_plan(plan, job.out / "plan.json")
-    return account_of(job, plan)
+    net = _cut(job, 1, job.dense, plan, job.layout.plan())
+    return dataclasses.replace(account_of(job, plan), ap50=_before_fit(job, net))
 
 
 def account_of(job: Job, plan: PruningPlan) -> Account:
-    """What a plan makes of the dense network, without its accuracy."""
+    """What a plan makes of the dense network; its accuracy is left to who has fitted it."""
     short, price = layout(job.dense, plan.removed), job.device.price
     after = widths(plan)
     (macs, weights), (macs_left, weights_left) = job.layout.size({}), short.size(after)

@@ -71,7 +71,8 @@ def run_quickstart(args: argparse.Namespace, run: Run) -> int:
     steps = plan(Order(args.source, args.start, args.out, length))
     args.out.mkdir(parents=True, exist_ok=True)
     follow(steps, run)
-    print(f"{args.out / 'bundle'}: try it: headcount audit VIDEO --model {args.out / 'bundle'}")
+    made = args.out / "bundle"
+    print(f"{made}: try it: headcount audit VIDEO --truth TRUTH.json --model {made}")
     return 0
 
 

@@ -239,6 +239,7 @@ def bundle(args: argparse.Namespace) -> int:
             licences=tuple(args.licence),
             metrics={key: value for file in args.metrics for key, value in _read(file).items()},
         )
+        args.out.parent.mkdir(parents=True, exist_ok=True)
         make = _bundle_ready_made if args.model.suffix == ".xml" else _bundle_trained
         bundle = make(args, label)
     except ValueError as error:
@@ -260,10 +261,14 @@ def _bundle_ready_made(args: argparse.Namespace, label: Label) -> Bundle:
 def _bundle_trained(args: argparse.Namespace, label: Label) -> Bundle:
     from training.bundle import make_bundle
     from training.checkpoint import restore
+    from training.engine import round_to_half
     from training.export import export
 
     compiler = _compiler(args)
     trained = restore(args.model)
+    # The file has no others, and a fit that stopped early has not rounded them (`fit.half`). What
+    # that costs is told by `evaluate` of the bundle.
+    round_to_half(trained.net)
     if trained.plan is not None:
         label = dataclasses.replace(label, plan=trained.plan.to_json())
     exported = export(trained.net)

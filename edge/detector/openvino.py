@@ -12,6 +12,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,7 +93,8 @@ class OpenVinoDetector(Detector):
                 yield self._collect(jobs.popleft())
         finally:
             for job in jobs:  # the device still reads their pictures
-                job.request.wait()
+                with suppress(RuntimeError):  # what has failed before is what is told
+                    job.request.wait()
 
     def _submit(self, frame: Frame, request: Any) -> _Job:  # noqa: ANN401
         picture = scale_picture(frame.image, self._manifest.input)

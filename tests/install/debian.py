@@ -1,7 +1,7 @@
 """The Debian that headcount is installed on: as bare as one can be that boots, and kept.
 
     debootstrap          packages from Debian's mirror, systemd and Python among them
-    /var/cache/apt       what install.sh will ask apt-get for, so that no machine needs a network
+    /var/cache/apt       what apt-get will be asked for, so that no machine needs a network
     pi                   a user with sudo, as on Raspberry Pi OS
 
 It is read only from then on; machines lie on top of it. It needs root.
@@ -18,7 +18,7 @@ PYTHONS = {"bookworm": "3.11", "trixie": "3.13"}  # the suites that can be had, 
 SUITE = os.environ.get("DEBIAN_SUITE", "bookworm")
 MIRROR = os.environ.get("DEBIAN_MIRROR", "http://deb.debian.org/debian")
 BARE = "systemd,systemd-sysv,dbus,udev,python3,iproute2,sudo"
-FETCHED = ("python3-venv", "mosquitto", "mosquitto-clients", "libusb-1.0-0")
+FETCHED = ("python3-venv", "mosquitto", "mosquitto-clients", "libusb-1.0-0", "openssh-server")
 
 _PROGRAMS = {
     "systemd-nspawn": "systemd-container",

@@ -6,6 +6,7 @@ that it is none of the machine's programs that tells how the machine does.
 
 from __future__ import annotations
 
+import itertools
 import json
 import subprocess
 import sys
@@ -13,10 +14,18 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 
 import paho.mqtt.client as paho
 
-from edge.contract.messages import CrossingMessage, EventMessage, StateMessage, read_event
+from edge.contract.messages import (
+    CrossingMessage,
+    EventMessage,
+    HealthSnapshot,
+    StateMessage,
+    parse_utc,
+    read_event,
+)
 from tests.brokers import wait_until
 from tests.conftest import ROOT
 from tests.install.container import Machine
@@ -84,6 +93,47 @@ class Ear:
         wait_until(
             lambda: len(self.crossings(since)) >= number, f"{number} crossings are told", seconds
         )
+
+    def healths(self, since: float = 0.0) -> list[HealthSnapshot]:
+        """What the device has told of itself."""
+        return [HealthSnapshot.from_json(h.payload) for h in self.said("health", since)]
+
+    def hears_model(self, model: str, phase: str, since: float, seconds: float = 120.0) -> float:
+        """Wait until it counts with a model, an update since a moment being so far.
+
+        Returns:
+            When that was told, monotonic seconds.
+        """
+        begun = datetime.now(UTC) - timedelta(seconds=time.monotonic() - since)
+
+        def told() -> list[float]:
+            heard = self.said("health", since)
+            return [h.at for h in heard if _is(h.payload, model, phase, begun)]
+
+        wait_until(lambda: bool(told()), f"{model} counts, {phase}", seconds)
+        return told()[0]
+
+    def goes_on(self, since: float) -> None:
+        """Since a moment: crossings are told, one after the other, in the epoch of before."""
+        self.hears_crossings(2, since)
+        states = self.states()
+        seqs = self.seqs()
+
+        assert 1 == len({state.epoch for state in states})
+        assert list(range(seqs[0], seqs[-1] + 1)) == sorted(set(seqs))
+        for earlier, later in itertools.pairwise(states):
+            assert earlier.in_total <= later.in_total
+            assert earlier.out_total <= later.out_total
+
+
+def _is(payload: str, model: str, phase: str, begun: datetime) -> bool:
+    health = HealthSnapshot.from_json(payload)
+    update = health.update
+    return (
+        update is not None
+        and (model, phase) == (health.model, update["phase"])
+        and parse_utc(update["at"]) >= begun
+    )
 
 
 def _listen(tell: Callable[[str], None]) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fnmatch
+import itertools
 import re
+import textwrap
 from dataclasses import dataclass
 
 _OPTIONAL = " if "
@@ -45,13 +47,25 @@ class SocketRow:
 
 def commands(page: str, heading: str) -> list[str]:
     """The lines of the `sh` blocks under a heading, down to the next of its level or above."""
+    blocks = re.findall(r"^```sh\n(.*?)^```$", section(page, heading), re.MULTILINE | re.DOTALL)
+    return [line for block in blocks for line in block.splitlines() if line.strip()]
+
+
+def block(page: str, heading: str, begin: str) -> str:
+    """The indented block under a heading from its line that begins so, without the indent."""
+    lines = section(page, heading).splitlines()
+    (first,) = [number for number, line in enumerate(lines) if line.startswith(f"    {begin}")]
+    taken = itertools.takewhile(lambda line: not line or line.startswith("    "), lines[first:])
+    return textwrap.dedent("\n".join(taken)).strip() + "\n"
+
+
+def section(page: str, heading: str) -> str:
+    """What is under a heading, down to the next of its level or above."""
     begin = re.search(rf"^(##+) {re.escape(heading)}$", page, re.MULTILINE)
     assert begin is not None, f"no heading {heading!r}"
     rest = page[begin.end() :]
     end = re.search(rf"^#{{1,{len(begin[1])}}} ", rest, re.MULTILINE)
-    section = rest[: end.start()] if end else rest
-    blocks = re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
-    return [line for block in blocks for line in block.splitlines() if line.strip()]
+    return rest[: end.start()] if end else rest
 
 
 def files(page: str) -> list[FileRow]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.install.page import FileRow, SocketRow, commands, files, sockets
+from tests.install.page import FileRow, SocketRow, block, commands, files, sockets
 
 PAGE = """
 # Install
@@ -39,6 +39,14 @@ def test_commands_are_those_below_a_heading() -> None:
     """In order, of `sh` blocks alone, down to the next heading of that level."""
     assert ["one --yes", "two", "three"] == commands(PAGE, "Install")
     assert ["four"] == commands(PAGE, "Watch")
+
+
+def test_a_block_is_without_its_indent() -> None:
+    """From the line that is named to the next text, with the empty lines within it."""
+    page = "## A\n\n    one\n\n## Try it\nSay\n\n    [a]\n    b = 1\n\n    [c]\n\nand\n\n    two\n"
+
+    assert "[a]\nb = 1\n\n[c]\n" == block(page, "Try it", "[a]")
+    assert "two\n" == block(page, "Try it", "two")
 
 
 def test_files_are_those_of_the_table() -> None:

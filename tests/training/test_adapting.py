@@ -20,11 +20,11 @@ from hypothesis import strategies as st
 from edge.contract.bundle import read_bundle
 from edge.errors import CallError, DataError
 from tests.training.kit import recipe, write_heads
-from training.adapting import Wanted, adapt
+from training.adapting import BATCH, Wanted, adapt
 from training.auditing import Recording, errors_by_score
 from training.blending import ALLOWED, blend, choose_blend
 from training.bundle import Label, make_bundle
-from training.checkpoint import build, restore
+from training.checkpoint import build, load, restore
 from training.cli import main
 from training.config import Source
 from training.export import export
@@ -125,6 +125,16 @@ def test_as_much_is_taken_as_nothing_is_forgotten(
     assert 0.5 == weight(blend(old, new, 0.5))
 
 
+def test_a_blend_is_what_its_file_will_hold() -> None:
+    """A weight between two that FP16 can hold is one of them, whatever the share."""
+    old, new = build(recipe()), build(recipe())
+    with torch.no_grad():
+        next(old.parameters()).fill_(1000.0)
+        next(new.parameters()).fill_(1000.5)
+
+    assert weight(blend(old, new, 0.75)) in (1000.0, 1000.5)
+
+
 @given(st.lists(st.integers(0, 5), min_size=len(SCORES), max_size=len(SCORES)))
 def test_the_score_lies_in_the_longest_run_of_fewest_errors(errors: list[int]) -> None:
     """No other score has fewer, and to both sides there are about equally many good ones."""
@@ -200,6 +210,46 @@ def test_quickstart_stops_at_a_step_that_fails(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="call again: two"):
         follow(steps, lambda command: run.append(command[0]) or 1)
     assert ["two"] == run
+
+
+def test_where_a_bundle_was_made_says_nothing_of_where_it_is_fitted(tmp_path: Path) -> None:
+    """One from a GPU, with its large batches and many workers, is fitted on a CPU as any other."""
+    drawn = Source("drawn", "scene", 1.0, count=2, width=96, height=64)
+    made = dataclasses.replace(recipe(), source=(drawn,))
+    far = dataclasses.replace(made.fit, device="cuda", workers=15, batch=512)
+    made = dataclasses.replace(made, fit=far)
+    label = Label("discs", "1.2.0", 7, licences=("drawn here",))
+    folder = tmp_path / "b"
+    make_bundle(export(build(made).eval()), made, label, created=NOW, out=folder)
+    site, run = write_heads(tmp_path / "site", 8), tmp_path / "run"
+    adapt(
+        folder, site, run, wanted=Wanted(steps=2, rendered=2, shown=2),
+        data=tmp_path, cache=tmp_path / "cache", now=NOW,
+    )  # fmt: skip
+    trained = restore(run / "run" / "last.pt").recipe
+    fit = load(run / "run" / "last.pt")["recipe"]["fit"]
+
+    assert ("cpu", 0, BATCH) == (fit["device"], fit["workers"], fit["batch"])
+    assert ("site", str(site)) == (trained.source[-1].name, trained.source[-1].path)
+
+
+def test_it_can_be_called_again_after_pictures_were_struck_out(
+    bundle: Path, tmp_path: Path
+) -> None:
+    """Into the same folder: it begins anew, with the pictures that are there by now."""
+    site, out = write_heads(tmp_path / "site", 12), tmp_path / "out"
+    wanted = Wanted(steps=2, rendered=2, shown=2)
+    cache = tmp_path / "cache"
+    first = adapt(bundle, site, out, wanted=wanted, data=tmp_path, cache=cache, now=NOW)
+    (site / "split.csv").unlink()
+    rows = (site / "heads.csv").read_text().splitlines()
+    (site / "heads.csv").write_text("\n".join(rows[:-4]) + "\n")
+    for row in rows[-4:]:
+        (site / "images" / row.split(",")[0]).unlink()
+    again = adapt(bundle, site, out, wanted=wanted, data=tmp_path, cache=cache, now=NOW)
+
+    assert (9, 3) == (first.learnt, first.held)
+    assert (6, 2) == (again.learnt, again.held)
 
 
 def test_the_shipped_detector_can_be_fitted() -> None:

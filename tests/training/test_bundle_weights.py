@@ -12,10 +12,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from edge.contract.bundle import write_bundle
-from edge.errors import DataError
+from edge.errors import BundleError, DataError
 from tests.training.kit import recipe
 from training.bundle import Label, make_bundle
-from training.checkpoint import build, restore
+from training.checkpoint import build, checkpoint, new_state, restore, save
+from training.cli import main
 from training.config import Recipe
 from training.export import export
 from training.fitting import begin
@@ -83,6 +84,24 @@ def test_a_bundle_without_a_recipe_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(DataError, match="was not trained here"):
         restore(tmp_path / "c")
+
+
+def test_weights_are_those_that_the_file_can_hold(tmp_path: Path) -> None:
+    """A checkpoint whose weights FP16 cannot hold is bundled with those next to them."""
+    made = recipe()
+    torch.manual_seed(0)
+    net = build(made)
+    with torch.no_grad():
+        for head in (net.head0, net.head1, net.head2):
+            head.loc.weight.mul_(1000)
+    file, out = tmp_path / "last.pt", tmp_path / "made" / "bundle"
+    save(checkpoint(new_state(net, made.fit, 0), made), file)
+
+    with pytest.raises(BundleError, match="differs from torch"):
+        export(restore(file).net)
+    assert 0 == main(["bundle", str(file), "--out", str(out)])
+    weights = restore(out).net.state_dict()["head0.loc.weight"]
+    torch.testing.assert_close(weights, net.state_dict()["head0.loc.weight"].half().float())
 
 
 def wider(made: Recipe) -> Recipe:

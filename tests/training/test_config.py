@@ -21,6 +21,14 @@ def test_a_shipped_recipe_is_sound_and_survives_a_checkpoint(path: Path) -> None
     assert recipe == read_recipe(recipe.to_json())
 
 
+def test_a_folder_is_no_recipe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody whose pictures lie in `own` can fit after the recipe `own` all the same."""
+    (tmp_path / "own").mkdir()
+    monkeypatch.chdir(tmp_path)
+
+    assert load_recipe(SHIPPED / "own.toml") == load_recipe(Path("own"))
+
+
 @pytest.mark.parametrize(
     ("old", "new", "told"),
     [

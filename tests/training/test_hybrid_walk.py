@@ -12,15 +12,26 @@ torch = pytest.importorskip("torch", reason="needs the [training] extra: torch i
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from edge.contract.bundle import read_bundle
 from tests.training.kit import write_heads, write_recipe
 from training.account import read_account
 from training.checkpoint import restore
+from training.choosing import Job
 from training.cli import main
+from training.config import load_recipe
+from training.layering import cut_hybrid, handed_over
+from training.overrides import Aim
 from training.profile.shapes import cost
+from training.prune.bridge import bridges
 from training.prune.plan import read_plan
+from training.prune.surgery import apply
+from training.prune.widths import layout
+from training.pruning import open_job
 
 pytestmark = [pytest.mark.training, pytest.mark.timeout(180)]
 
@@ -98,6 +109,44 @@ def test_a_pruned_run_accounts_for_what_was_cut(
         assert "measured MACs" in text
         assert gone[0] in text
     assert "<h2>Pruning</h2>" in page
+
+
+def test_channels_behind_a_bridge_are_worth_what_they_were_in_the_block(place: Path) -> None:
+    """The layer before gives the block's channels now, and is ranked by their scores."""
+    job = opened(place)
+    plan = layout(job.dense, ("backbone.block8",)).plan()
+    ranking = {group.name: np.zeros(group.size) for group in job.layout.groups}
+    lost, taker = (f"backbone.block{number}.pw.conv" for number in (8, 7))
+    handed = handed_over(job, ranking, bridges(job.dense, plan))
+
+    assert handed[taker] is ranking[lost]
+    assert {taker} == {name for name in ranking if handed[name] is not ranking[name]}
+
+
+def opened(place: Path, **rule: object) -> Job:
+    """A job to half of the MACs."""
+    recipe = Aim("hybrid", "50%", "macs").over(load_recipe(place / "layers.toml"))
+    return open_job(
+        replace(recipe, prune=replace(recipe.prune, **rule)),
+        start=place / "dense" / "last.pt", profile="myriad", data=place,
+        cache=place / "cache", out=place / "never",
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("bridge", [True, False])
+def test_bridges_are_built_where_the_rule_wants_them(place: Path, bridge: bool) -> None:
+    """The layer before a block that goes learns what the block gave; nothing else changes."""
+    job = opened(place, bridge=bridge)
+    plan = layout(job.dense, ("backbone.block8",)).plan()
+    small, plain = (
+        cut_hybrid(job, 1, job.dense, plan, job.layout.plan()).state_dict(),
+        apply(job.dense, plan).state_dict(),
+    )
+    changed = {key for key in plain if not torch.equal(plain[key], small[key])}
+
+    assert changed == (
+        {f"backbone.block7.pw.conv.{kind}" for kind in ("weight", "bias")} if bridge else set()
+    )
 
 
 def test_a_stopped_run_goes_on_to_the_same_network(place: Path) -> None:

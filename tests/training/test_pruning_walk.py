@@ -185,7 +185,7 @@ def test_a_round_below_the_floor_is_undone(place: Path, capsys: pytest.CaptureFi
 
 def test_arms_side_by_side(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Some arms run, the others are said to be not run; a second call runs nothing again."""
-    arms = ["dense", "width", "cluster", "filter"]
+    arms = ["dense", "width", "cluster", "filter", "hybrid"]
     call = [
         "bench", str(place / "p.toml"), "--start", str(place / "dense" / "last.pt"),
         "--profile", str(place / "profile" / "profile.json"), "--data", str(place),

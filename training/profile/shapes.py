@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from edge.contract.ssd import PriorSpec
 from edge.errors import DataError
+from training.models.classifier import Picture
 
 Kind = Literal["conv", "depthwise"]
 Map = tuple[str, int, int, int, int]  # kind, kernel, stride, height, width
@@ -90,8 +91,8 @@ def shapes(net: nn.Module) -> dict[str, Shape]:
 def input_size(net: nn.Module) -> tuple[int, int]:
     """Height and width of the pictures that a network takes."""
     spec = net.spec
-    if not isinstance(spec, PriorSpec):
-        raise TypeError(f"a network's spec is {type(spec).__name__}, not a PriorSpec")
+    if not isinstance(spec, PriorSpec | Picture):
+        raise TypeError(f"a network's spec is {type(spec).__name__}, not a PriorSpec or a Picture")
     return spec.height, spec.width
 
 

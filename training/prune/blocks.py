@@ -19,7 +19,7 @@ from edge.errors import DataError
 from training.prune.bypass import bypasses
 from training.prune.criteria import Criterion
 from training.prune.evidence import B, Evidence
-from training.prune.groups import ChannelGroup, Slot, groups
+from training.prune.groups import ChannelGroup, groups
 from training.prune.surgery import without
 
 LOSS = "loss"  # the criterion that looks at blocks and not at filters
@@ -108,7 +108,8 @@ def importance(
 ) -> dict[str, float]:
     """Mean of a criterion over the filters of each block.
 
-    Filters of depthwise convolutions have no score: they follow the channels that they read.
+    Filters of depthwise convolutions have no score, as they follow the channels that they read;
+    nor have those whose width is fixed, as that of what is added up in a ResNet for CIFAR.
 
     Args:
         net: the network, with all of these blocks in it.
@@ -123,19 +124,22 @@ def importance(
     every = groups(net)
     out = {}
     for block in found:
-        scores = [
-            criterion(net, replace(group, producers=(slot,)), evidence, rng)
-            for group, slot in _made_in(block, every)
-        ]
+        scores = [criterion(net, group, evidence, rng) for group in _made_in(block, every)]
         if not scores:
             raise DataError(f"block {block.name}: none of its filters is in a group to be scored")
         out[block.name] = float(np.concatenate(scores).mean())
     return out
 
 
-def _made_in(block: Block, every: Iterable[ChannelGroup]) -> list[tuple[ChannelGroup, Slot]]:
+def _made_in(block: Block, every: Iterable[ChannelGroup]) -> list[ChannelGroup]:
+    """The channels that a block makes, and of those who make them, what is in the block alone."""
+    inside = f"{block.name}."
     return [
-        (group, slot)
+        replace(
+            group,
+            producers=(slot,),
+            norms=tuple(norm for norm in group.norms if norm.conv.startswith(inside)),
+        )
         for group in every
         for slot in group.producers
         if slot.conv in block.convolutions

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from edge.errors import CallError
 from training.prune.evidence import Evidence
-from training.prune.groups import ChannelGroup, convolution
+from training.prune.groups import ChannelGroup, Slot, convolution
 
 Scores = NDArray[np.float64]
 Criterion = Callable[[nn.Module, ChannelGroup, Evidence, np.random.Generator], Scores]
@@ -53,11 +53,12 @@ def bn_scale(
 ) -> Scores:
     """Scale of the batch normalisation (Liu et al., Network Slimming, ICCV 2017).
 
-    Our networks have it folded into the convolution. What it was still shows: normalisation
-    gives each channel unit variance, so |gamma| is the standard deviation of what leaves it.
+    Detectors have it folded into the convolution. What it was still shows: normalisation gives
+    each channel unit variance, so |gamma| is the standard deviation of what leaves it.
     """
-    del net
-    return _mean(evidence.deviation[slot.conv] for slot in group.producers)
+    if not group.norms:
+        return _mean(evidence.deviation[slot.conv] for slot in group.producers)
+    return _mean(_scales(net, slot, group.size) for slot in group.norms)
 
 
 def taylor(
@@ -155,6 +156,12 @@ def _filters(net: nn.Module, group: ChannelGroup) -> list[Tensor]:
         weight = convolution(net, slot).weight.detach()
         found.append(weight[slot.offset : slot.offset + group.size])
     return found
+
+
+def _scales(net: nn.Module, slot: Slot, size: int) -> Tensor:
+    scale = net.get_submodule(slot.conv).weight
+    assert isinstance(scale, Tensor)
+    return scale.detach()[slot.offset : slot.offset + size].abs()
 
 
 def _mean(parts: Iterable[Tensor]) -> Scores:

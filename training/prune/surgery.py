@@ -112,26 +112,33 @@ def _check_later(
 
 
 class _Cuts:
-    """Collects which filters and inputs of each convolution stay, then cuts all at once."""
+    """Collects which outputs and inputs of each layer stay, then cuts all at once."""
 
     def __init__(self, net: nn.Module) -> None:
         self._net = net
-        self._filters: dict[str, list[tuple[int, int, Tensor]]] = defaultdict(list)
+        self._outputs: dict[str, list[tuple[int, int, Tensor]]] = defaultdict(list)
         self._inputs: dict[str, list[tuple[int, int, Tensor]]] = defaultdict(list)
 
     def note(self, group: ChannelGroup, kept: Tensor) -> None:
-        for slot in (*group.producers, *group.depthwise):
-            self._filters[slot.conv].append((slot.offset, group.size, kept))
+        for slot in (*group.producers, *group.depthwise, *group.norms):
+            self._outputs[slot.conv].append((slot.offset, group.size, kept))
         for slot in group.consumers:
             self._inputs[slot.conv].append((slot.offset, group.size, kept))
 
     def make(self) -> None:
-        for name in {**self._filters, **self._inputs}:
-            conv = self._net.get_submodule(name)
-            assert isinstance(conv, nn.Conv2d)
-            filters = _indices(self._filters[name], conv.out_channels)
-            inputs = _indices(self._inputs[name], conv.weight.shape[1])
-            _cut(conv, filters, inputs)
+        for name in {**self._outputs, **self._inputs}:
+            layer = self._net.get_submodule(name)
+            outputs, inputs = self._outputs[name], self._inputs[name]
+            if isinstance(layer, nn.BatchNorm2d):
+                _cut_norm(layer, _indices(outputs, layer.num_features))
+            elif isinstance(layer, nn.Linear):
+                _cut_linear(layer, _indices(inputs, layer.in_features))
+            else:
+                assert isinstance(layer, nn.Conv2d)
+                _cut_convolution(
+                    layer, _indices(outputs, layer.out_channels),
+                    _indices(inputs, layer.weight.shape[1]),
+                )  # fmt: skip
 
 
 def _indices(parts: list[tuple[int, int, Tensor]], size: int) -> Tensor:
@@ -143,13 +150,31 @@ def _indices(parts: list[tuple[int, int, Tensor]], size: int) -> Tensor:
     return stays.nonzero().flatten()
 
 
-def _cut(conv: nn.Conv2d, filters: Tensor, inputs: Tensor) -> None:
+def _cut_convolution(conv: nn.Conv2d, filters: Tensor, inputs: Tensor) -> None:
     depthwise = conv.groups > 1
-    with torch.no_grad():
-        weight = conv.weight[filters][:, inputs].clone(memory_format=torch.preserve_format)
-        conv.weight = nn.Parameter(weight, conv.weight.requires_grad)
-        if conv.bias is not None:
-            conv.bias = nn.Parameter(conv.bias[filters].clone(), conv.bias.requires_grad)
+    conv.weight = _like(conv.weight, conv.weight.detach()[filters][:, inputs])
+    if conv.bias is not None:
+        conv.bias = _like(conv.bias, conv.bias.detach()[filters])
     conv.out_channels = len(filters)
     conv.in_channels = len(filters) if depthwise else len(inputs)
     conv.groups = len(filters) if depthwise else 1
+
+
+def _cut_norm(norm: nn.BatchNorm2d, kept: Tensor) -> None:
+    norm.weight = _like(norm.weight, norm.weight.detach()[kept])
+    norm.bias = _like(norm.bias, norm.bias.detach()[kept])
+    for name in ("running_mean", "running_var"):
+        setattr(norm, name, getattr(norm, name)[kept].clone())
+    norm.num_features = len(kept)
+
+
+def _cut_linear(linear: nn.Linear, inputs: Tensor) -> None:
+    linear.weight = _like(linear.weight, linear.weight.detach()[:, inputs])
+    linear.in_features = len(inputs)
+
+
+def _like(old: nn.Parameter, values: Tensor) -> nn.Parameter:
+    """A parameter of other values, in memory of its own, which learns where the old one did."""
+    return nn.Parameter(
+        values.clone(memory_format=torch.preserve_format), requires_grad=old.requires_grad
+    )

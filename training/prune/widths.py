@@ -40,9 +40,9 @@ class Layout:
         return dense(self.groups, self.removed)
 
     def convolutions(self, group: ChannelGroup) -> list[str]:
-        """The convolutions whose shape changes with the group's width."""
+        """The convolutions whose shape changes with the group's width; linear layers are none."""
         slots = (*group.producers, *group.depthwise, *group.consumers)
-        return list(dict.fromkeys(slot.conv for slot in slots))
+        return [conv for conv in dict.fromkeys(s.conv for s in slots) if conv in self.shapes]
 
     def shape(self, conv: str, widths: Widths) -> Shape:
         """The shape of a convolution at these widths."""

@@ -7,15 +7,18 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="needs the [training] extra: torch is missing")
 
+from dataclasses import replace
+
 import numpy as np
 from torch import Tensor, nn
 
 from edge.errors import DataError
 from tests.training.prune.kit import network, picture
+from training.models.resnet import ResNet
 from training.prune.blocks import Block, blocks, importance, loss_without, rank_sum
 from training.prune.criteria import criterion
 from training.prune.evidence import Evidence
-from training.prune.surgery import without
+from training.prune.surgery import apply, plan_of, without
 
 pytestmark = pytest.mark.training
 
@@ -31,6 +34,36 @@ def test_blocks_that_keep_the_shape_can_go(backbone: str, numbers: tuple[int, ..
     found = blocks(network(backbone), picture(), "backbone.")
 
     assert numbers == tuple(int("".join(filter(str.isdigit, block.name))) for block in found)
+
+
+def test_residual_blocks_can_go_but_those_that_stride() -> None:
+    """What passes by takes their place: no channels meet that were apart, and no weights change."""
+    net = ResNet(blocks=3, width=4).eval()
+    found = blocks(net, torch.zeros(1, 3, 32, 32))
+    removed = [block.name for block in found]
+    x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    plan = replace(plan_of(without(net, removed)), removed=tuple(removed))
+    small = apply(net, plan)
+    for stage, number in ((1, 0), (1, 1), (1, 2), (2, 1), (2, 2), (3, 1), (3, 2)):
+        net.get_submodule(f"layer{stage}")[number] = nn.Identity()
+
+    assert ["layer1.0", "layer1.1", "layer1.2", "layer2.1", "layer2.2", "layer3.1", "layer3.2"] == (
+        removed
+    )
+    assert [{}] * 7 == [block.passed for block in found]
+    with torch.no_grad():
+        assert torch.equal(net(x), small(x))
+
+
+def test_a_blocks_scale_is_that_of_its_own_normalisation() -> None:
+    """Not of one that scales the same channels elsewhere."""
+    net = ResNet(blocks=2, width=4).eval()
+    with torch.no_grad():
+        net.layer2[1].bn1.weight.fill_(-3.0)
+    found = blocks(net, torch.zeros(1, 3, 32, 32))
+    scored = importance(net, found, criterion("bn_scale"), Evidence(), RNG)
+
+    assert {"layer1.0": 1.0, "layer1.1": 1.0, "layer2.1": 3.0, "layer3.1": 1.0} == scored
 
 
 def test_a_block_knows_whose_place_is_taken() -> None:
