@@ -22,6 +22,7 @@ import openvino as ov
 import torch
 from tables import headline_table
 
+from edge.openvino_core import core
 from edge.scene.pictures import render_training_picture
 from training.bench import judged, read_judged
 from training.checkpoint import Trained, restore
@@ -56,7 +57,7 @@ def figures(files: dict[str, Path], trained: dict[str, Trained], data: Path, rou
     for form, xml in files.items():
         detect = ir_detector(xml, trained[form.rpartition(", ")[0]].recipe.spec)
         found[form] = {name: judged(detect, pictures) for name, pictures in sets.items()}
-    clock = measure({form: ov.Core().read_model(xml) for form, xml in files.items()}, rounds=rounds)
+    clock = measure({form: core().read_model(xml) for form, xml in files.items()}, rounds=rounds)
     first = next(iter(files))
     rows = []
     for form in files:
@@ -74,7 +75,7 @@ def figures(files: dict[str, Path], trained: dict[str, Trained], data: Path, rou
 
 def cpu() -> str:
     """The CPU's name."""
-    name = ov.Core().get_property("CPU", "FULL_DEVICE_NAME")
+    name = core().get_property("CPU", "FULL_DEVICE_NAME")
     return str(name or platform.processor())
 
 

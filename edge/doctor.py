@@ -30,6 +30,7 @@ from edge.doctor_camera import camera_checks, check_source
 from edge.doctor_stick import stick_checks
 from edge.errors import HeadcountError
 from edge.mqtt import Connection
+from edge.openvino_core import core
 from edge.types import Frame
 
 _FRAMES = 10  # of a test inference
@@ -100,7 +101,7 @@ def _check(name: str, look: Callable[[], Verdict], *, vital: bool) -> Finding:
 
 def _versions() -> Verdict:
     python = ".".join(map(str, sys.version_info[:3]))
-    devices = ", ".join(openvino.Core().available_devices)
+    devices = ", ".join(core().available_devices)
     return bool(devices), (
         f"Python {python}, OpenVINO {openvino.__version__.split('-')[0]} ({devices}), "
         f"OpenCV {cv2.__version__}, NumPy {np.__version__}"

@@ -6,14 +6,19 @@ nothing of it.
 
 from __future__ import annotations
 
+import multiprocessing
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import Generic, TypeVar
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from itertools import islice
+from typing import Any, TypeVar
 
+import cv2
 import torch
-from torch.utils.data import DataLoader, Dataset
 
 T = TypeVar("T")
+
+_AHEAD = 2  # steps that each process has before it
 
 
 def made_ahead(make: Callable[[int], T], steps: Sequence[int], workers: int) -> Iterator[T]:
@@ -39,23 +44,29 @@ def _by_thread(make: Callable[[int], T], steps: Sequence[int]) -> Iterator[T]:
 
 
 def _by_processes(make: Callable[[int], T], steps: Sequence[int], workers: int) -> Iterator[T]:
-    loader = DataLoader(
-        _Steps(make), batch_size=None, sampler=steps, num_workers=workers, collate_fn=_as_it_is,
-        multiprocessing_context="fork",  # the pictures are shared, not sent
-        generator=torch.Generator(),  # else it draws from the one that checkpoints keep
-    )  # fmt: skip
-    yield from loader
+    fork = multiprocessing.get_context("fork")  # the pictures are shared, not sent
+    pool = ProcessPoolExecutor(workers, fork, _begin, (make,))
+    try:
+        rest = iter(steps)
+        ahead = deque(pool.submit(_made, step) for step in islice(rest, _AHEAD * workers))
+        while ahead:
+            done: T = ahead.popleft().result()
+            ahead.extend(pool.submit(_made, step) for step in islice(rest, 1))
+            yield done
+    finally:  # also where nobody asks for the rest
+        pool.shutdown(cancel_futures=True)
 
 
-class _Steps(Dataset[T], Generic[T]):
-    """A step's number to what was made for it, as a DataLoader asks."""
-
-    def __init__(self, make: Callable[[int], T]) -> None:
-        self._make = make
-
-    def __getitem__(self, step: int) -> T:
-        return self._make(step)
+_make: Callable[[int], Any]  # of a process that makes
 
 
-def _as_it_is(made: T) -> T:
-    return made
+def _begin(make: Callable[[int], Any]) -> None:
+    """In each process: what it makes, with one thread, as those of the parent are not there."""
+    global _make  # noqa: PLW0603 - a process has one
+    _make = make
+    torch.set_num_threads(1)
+    cv2.setNumThreads(0)
+
+
+def _made(step: int) -> Any:  # noqa: ANN401 - as `make` has it
+    return _make(step)

@@ -239,12 +239,11 @@ def _summary(rows: NDArray[np.float64]) -> dict[str, float]:
 
 
 def _model(folder: Path) -> ov.Model:
-    import openvino as ov  # noqa: PLC0415
-
+    from edge.openvino_core import core  # noqa: PLC0415
     from training.models.graph import convert  # noqa: PLC0415
 
     int8 = folder / "model.xml"
-    return ov.Core().read_model(int8) if int8.exists() else convert(restore(folder / "last.pt").net)
+    return core().read_model(int8) if int8.exists() else convert(restore(folder / "last.pt").net)
 
 
 def setting(contest: Contest, seeds: Sequence[int]) -> dict[str, str]:

@@ -20,6 +20,7 @@ from torch import Tensor
 from edge.contract.bundle import read_bundle
 from edge.contract.manifest import INT8
 from edge.errors import DataError
+from edge.openvino_core import core
 from training.models.graph import PREFIX
 
 _CONVOLUTIONS = ("Convolution", "GroupConvolution")
@@ -44,7 +45,7 @@ def read_weights(folder: Path) -> dict[str, Any]:
             "give a bundle or a checkpoint of a network that headcount-train fitted"
         )
     float_file = next(v for v in manifest.variants if v.precision != INT8)
-    model = ov.Core().read_model(bundle.path(float_file.xml))
+    model = core().read_model(bundle.path(float_file.xml))
     return {
         "recipe": dict(manifest.recipe),
         "plan": dict(manifest.plan) or None,

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from edge.contract.bundle import write_file
 from edge.errors import BundleError
+from edge.openvino_core import core
 from training.ir10 import downgrade, operations
 from training.models.graph import convert
 from training.models.ssd import SSD, Deployed
@@ -68,7 +69,7 @@ def export(net: SSD, seed: int = 0) -> Exported:
     _demand(max(f32) <= F32_LIMIT, "the converted graph", max(f32), F32_LIMIT)
     xml, weights = _saved(model)
     lowered = downgrade(xml)
-    half = ov.Core().read_model(lowered, ov.Tensor(np.frombuffer(weights, np.uint8)))
+    half = core().read_model(lowered, ov.Tensor(np.frombuffer(weights, np.uint8)))
     loc, conf = _difference(wanted, [_run(half, picture) for picture in pictures])
     _demand(loc <= LOC_LIMIT, "the FP16 file's loc", loc, LOC_LIMIT)
     _demand(conf <= CONF_LIMIT, "the FP16 file's conf", conf, CONF_LIMIT)
@@ -112,7 +113,7 @@ def _torch(net: Deployed, picture: NDArray[np.float32]) -> Outputs:
 
 
 def _run(model: ov.Model, picture: NDArray[np.float32]) -> Outputs:
-    compiled = ov.Core().compile_model(model, "CPU", _EXACT)
+    compiled = core().compile_model(model, "CPU", _EXACT)
     result = compiled(picture)
     return result[compiled.output("loc")], result[compiled.output("conf")]
 

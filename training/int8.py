@@ -19,6 +19,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from edge.errors import BundleError, DataError, WorldError
+from edge.openvino_core import core
 from training.config import Recipe
 from training.data.augment import whole
 from training.data.sampler import Pool
@@ -157,7 +158,7 @@ def _check(pictures: Sequence[Picture], shape: tuple[int, ...]) -> None:
 
 
 def _read(xml: bytes, weights: bytes) -> ov.Model:
-    return ov.Core().read_model(xml, ov.Tensor(np.frombuffer(weights, np.uint8)))
+    return core().read_model(xml, ov.Tensor(np.frombuffer(weights, np.uint8)))
 
 
 def _saved(model: ov.Model) -> tuple[bytes, bytes]:
@@ -182,7 +183,7 @@ def _difference(
 def _outputs(model: ov.Model, pictures: Sequence[Picture]) -> Iterator[list[Picture]]:
     """Loc and conf of each picture, in float32 where the graph is float."""
     exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    compiled = ov.Core().compile_model(model, "CPU", exact)
+    compiled = core().compile_model(model, "CPU", exact)
     for picture in pictures:
         result = compiled(picture)
         yield [result[compiled.output(name)].copy() for name in ("loc", "conf")]

@@ -18,6 +18,7 @@ from edge.contract.ssd import PriorSpec, postprocess
 from edge.detector import open_detector
 from edge.detector.outputs import MAX_DETECTIONS
 from edge.errors import CallError
+from edge.openvino_core import core
 from edge.types import Frame, Image
 from training.checkpoint import restore
 from training.data.augment import whole
@@ -77,7 +78,7 @@ def open_model(path: Path, precision: str = "f32", runtime: str = "") -> Model:
         return Model(_in_torch(torch_detector(net)), WORKING)
     exported = export(net)
     weights = ov.Tensor(np.frombuffer(exported.bin, np.uint8))
-    return Model(ir_detector(ov.Core().read_model(exported.xml, weights), net.spec), WORKING)
+    return Model(ir_detector(core().read_model(exported.xml, weights), net.spec), WORKING)
 
 
 def _open_bundle(path: Path, precision: str, runtime: str) -> Model:
@@ -113,7 +114,7 @@ def bundle_detector(bundle: Bundle, precision: str = "f32") -> Detect:
 def ir_detector(model: Path | ov.Model, spec: PriorSpec) -> Detect:
     """Run an OpenVINO model of ours, float or int8, on single pictures on the CPU."""
     exact = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-    compiled = ov.Core().compile_model(model, "CPU", exact)
+    compiled = core().compile_model(model, "CPU", exact)
 
     def detect(image: Image) -> Detections:
         view = whole(Picture("", image, _NONE, np.zeros(0, bool)), (spec.width, spec.height))

@@ -9,10 +9,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from pathlib import Path
 
-import openvino
-
 from edge.contract.bundle import Bundle, Manifest, ModelInput, Variant, write_bundle
 from edge.errors import DataError
+from edge.openvino_core import core
 from training.bundle import Label
 
 _ROW = 7  # image, label, score, x1, y1, x2, y2
@@ -56,7 +55,7 @@ def make_zoo_bundle(
 
 def _input_size(xml: Path) -> tuple[int, int]:
     try:
-        model = openvino.Core().read_model(str(xml))
+        model = core().read_model(str(xml))
         (given,) = (tuple(port.shape) for port in model.inputs)
         (result,) = (tuple(port.shape) for port in model.outputs)
     except (RuntimeError, ValueError) as error:

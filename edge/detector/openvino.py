@@ -29,6 +29,7 @@ from edge.detector.base import Detector
 from edge.detector.outputs import Array, order_outputs, to_detections
 from edge.detector.variant import AUTO, Int8Support, choose_variants, read_support
 from edge.errors import DetectorError
+from edge.openvino_core import core as the_core
 from edge.types import Frame, Image, Sighting
 
 _AHEAD = 1  # live: pictures that wait for the device while it works
@@ -146,7 +147,7 @@ def open_openvino(
     Raises:
         DetectorError: there is no such device, or the model cannot be loaded on it.
     """
-    core = openvino.Core()
+    core = the_core()
     device = settings.device
     _check_device(core, device)
     support = support or read_support(core, device)

@@ -20,6 +20,7 @@ from edge.config import DetectorConfig
 from edge.contract.bundle import Bundle
 from edge.detector import Int8Support, open_detector
 from edge.errors import DataError, WorldError
+from edge.openvino_core import core
 from edge.types import Frame
 from tests.training.kit import HEIGHT, WIDTH, pictures, pools, recipe
 from training.bundle import Label, make_bundle
@@ -213,4 +214,4 @@ def test_without_nncf(exported: Exported, monkeypatch: pytest.MonkeyPatch) -> No
 
 def read(made: Exported | Quantised) -> ov.Model:
     """The graph of a file."""
-    return ov.Core().read_model(made.xml, ov.Tensor(np.frombuffer(made.bin, np.uint8)))
+    return core().read_model(made.xml, ov.Tensor(np.frombuffer(made.bin, np.uint8)))

@@ -11,9 +11,9 @@ import time
 from collections.abc import Callable
 
 import numpy as np
-import openvino as ov
 
 from edge.errors import CallError, DataError, DetectorError
+from edge.openvino_core import core
 from tests.training.kit import recipe
 from training.models.ssd import SSD
 from training.profile.latency import (
@@ -137,7 +137,7 @@ def test_nothing_but_the_convolution_runs_in_a_lone_layer() -> None:
     """Neither transposes nor conversions cost time, so the layer's time is the convolution's."""
     model = layer_model(Shape("conv", 64, 64, 1, 1, 16, 16))
     settings = Settings()
-    compiled = ov.Core().compile_model(model, "CPU", {**settings.options, "PERF_COUNT": "YES"})
+    compiled = core().compile_model(model, "CPU", {**settings.options, "PERF_COUNT": "YES"})
     request = compiled.create_infer_request()
     request.infer()
     executed = [node.node_type for node in request.profiling_info if "EXECUTED" in str(node.status)]

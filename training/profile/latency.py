@@ -18,6 +18,7 @@ import openvino as ov
 from numpy.typing import NDArray
 
 from edge.errors import CallError, DataError, DetectorError
+from edge.openvino_core import core
 from training.models.graph import convert
 from training.models.ssd import SSD
 
@@ -134,7 +135,7 @@ def compile_model(model: ov.Model, settings: Settings) -> ov.CompiledModel:
         DetectorError: the device is not there, or refuses the model.
     """
     try:
-        return ov.Core().compile_model(model, settings.device, settings.options)
+        return core().compile_model(model, settings.device, settings.options)
     except RuntimeError as error:
         reason = str(error).strip().splitlines()[-1]
         raise DetectorError(

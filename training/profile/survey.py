@@ -17,6 +17,7 @@ import numpy as np
 import openvino as ov
 
 from edge.errors import DetectorError
+from edge.openvino_core import core
 from training.models.ssd import SSD
 from training.profile.latency import Clock, Settings, measure_nets
 from training.profile.layer import time_layers
@@ -217,7 +218,7 @@ def _checked(table: LatencyTable, nets: Mapping[str, SSD], bench: _Bench) -> Lat
 
 def _origin(settings: Settings, date: str) -> Origin:
     try:
-        name = str(ov.Core().get_property(settings.device, "FULL_DEVICE_NAME")).strip()
+        name = str(core().get_property(settings.device, "FULL_DEVICE_NAME")).strip()
     except RuntimeError as error:
         raise DetectorError(f"{settings.device}: no such device; see `headcount doctor`") from error
     return Origin(
