@@ -1,0 +1,110 @@
+"""A study: what runs when, and the whole command on a tiny case."""
+
+from __future__ import annotations
+
+import pytest
+
+pytest.importorskip("torch", reason="needs the [training] extra: torch is missing")
+
+import json
+import tarfile
+from pathlib import Path
+
+from tests.training.cifar.kit import recipe, write_zips
+from training.cifar.arms import BASE
+from training.cifar.recipe import load_classifier_recipe
+from training.cifar.running import RESULT
+from training.cifar.study import Plan, epochs_for, jobs_of, pack
+from training.cli import main
+
+pytestmark = pytest.mark.training
+
+TINY = """
+[net]
+name = "resnet56"
+width = 0.25
+blocks = 2
+[base]
+epochs = 1
+batch = 16
+lr = 0.01
+[arms]
+epochs = 1
+batch = 16
+lr = 0.01
+[data]
+held_out = 10
+[cut]
+batches = 1
+"""
+
+
+def plan(out: Path, **recipes: str) -> Plan:
+    made = {name: recipe(net) for name, net in recipes.items()}
+    return Plan(made, (), (1, 2), bases_s=10, total_s=100, jobs=2, out=out, passed=())
+
+
+def test_bases_come_first_and_what_is_done_does_not_come(tmp_path: Path) -> None:
+    """The slowest network's base begins, as its arms wait for it."""
+    done = tmp_path / "resnet56" / "l1-s2" / RESULT
+    done.parent.mkdir(parents=True)
+    done.write_text("{}")
+    jobs = [
+        (job.net, job.arm, job.seed) for job in jobs_of(plan(tmp_path, a="resnet56", b="vgg16"))
+    ]
+
+    assert [("vgg16", BASE, 1), ("resnet56", BASE, 1), ("resnet56", "dense", 1)] == jobs[:3]
+    assert ("resnet56", "l1", 1) in jobs
+    assert ("resnet56", "l1", 2) not in jobs
+
+
+def test_arms_get_the_epochs_that_there_is_time_for() -> None:
+    """Twice the time, twice the epochs; a teacher costs; never more than the recipe's."""
+    one = epochs_for(recipe(), ["l1"], images_per_s=10, seconds=100, count=2000)
+    two = epochs_for(recipe(), ["l1"], images_per_s=10, seconds=50, count=2000)
+    taught = epochs_for(recipe(), ["l1-kt"], images_per_s=10, seconds=50, count=2000)
+
+    assert one == 0.5  # and no fewer than half of one
+    assert 0.5 >= two >= taught
+    assert 1 == epochs_for(recipe(), ["l1"], images_per_s=1e6, seconds=100, count=2000)
+
+
+def test_what_is_small_is_packed(tmp_path: Path) -> None:
+    """Results and logs go into archives under their folders' names; large weights stay."""
+    arm = tmp_path / "vgg16" / "l1-s1"
+    arm.mkdir(parents=True)
+    (arm / RESULT).write_text("{}")
+    (arm / "weights.pt").write_bytes(b"0" * 4_000_000)
+    (path,) = pack(tmp_path, tmp_path / "packed")
+
+    with tarfile.open(path) as archive:
+        assert ["vgg16/l1-s1/result.json"] == archive.getnames()
+
+
+@pytest.mark.parametrize("name", ["resnet56", "vgg16", "googlenet"])
+def test_the_shipped_recipes_can_be_read(name: str) -> None:
+    """By their names; their arms are known."""
+    assert name == load_classifier_recipe(Path(name)).net.name
+    assert jobs_of(Plan({name: load_classifier_recipe(Path(name))}, (), (1,), 1, 2, 1, Path(), ()))
+
+
+def test_a_study_runs_its_arms_in_processes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """From zips to a table with one command; a second call finds all done."""
+    write_zips(tmp_path / "data" / "cifar10", each=4)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    call = [
+        "cifar", "study", str(tmp_path / "tiny.toml"), "--data", str(tmp_path / "data"),
+        "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out"), "--arms", "l1,icp-kt",
+        "--seconds", "80", "--bases", "40", "--jobs", "1",
+    ]  # fmt: skip
+    assert 0 == main(call), capfd.readouterr().out
+    told = capfd.readouterr().out
+    assert "| ICP, ours | 1 |" in told
+    assert "| L1, uniform | 1 |" in told
+    log = tmp_path / "out/resnet56/base-s1/metrics.jsonl"
+    assert {"epoch", "loss", "lr"} == set(json.loads(log.read_text().splitlines()[0]))
+
+    assert 0 == main(call)
+    assert "begins" not in capfd.readouterr().out
