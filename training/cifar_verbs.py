@@ -45,6 +45,10 @@ def add_cifar(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> 
     table = verbs.add_parser("table", help="print what the arms came to")
     table.add_argument("out", type=Path)
     table.set_defaults(run=run_table)
+    latency = verbs.add_parser("latency", help="time a network's arms on this CPU, by turns")
+    latency.add_argument("out", type=Path)
+    latency.add_argument("--net", choices=_RECIPES, default="resnet56")
+    latency.set_defaults(run=run_latency)
     pack = verbs.add_parser("pack", help="put the zips' pictures into one small file")
     pack.add_argument("--data", type=Path, help="the data folder; else $HEADCOUNT_DATA, data/")
     pack.add_argument("--out", type=Path, required=True)
@@ -111,6 +115,14 @@ def run_table(args: argparse.Namespace) -> int:
 
     for net, results in read_results(args.out).items():
         print(f"### {net}\n\n{table(results)}\n")
+    return 0
+
+
+def run_latency(args: argparse.Namespace) -> int:
+    """Print latencies."""
+    from training.cifar.timing import latencies
+
+    print(latencies(args.net, args.out))
     return 0
 
 

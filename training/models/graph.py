@@ -8,6 +8,9 @@ every reader of IR 10 knows:
     ReLU(6)    -> ReLU or Clamp                             cat     -> Concat
     MaxPool2d  -> MaxPool                                   softmax -> SoftMax
     x - number -> Add                                       x * number -> Multiply
+    BatchNorm2d -> Multiply, Add                            x + y   -> Add
+    AvgPool2d  -> AvgPool                                   mean    -> ReduceMean
+    ZeroPad3d  -> Pad                                       Linear  -> MatMul, Add
 
 OpenVINO's own converter takes two seconds for what takes a tenth so, and at times it ended the
 process (2026.4.1, a fault in `evaluate_both_bounds`, after many conversions in one process).
@@ -26,6 +29,7 @@ import torch
 from openvino import opset1 as ops
 from torch import Tensor, fx, nn
 
+from training.models.classifier import Classifier
 from training.models.ssd import SSD, Deployed
 
 # The names of a convolution and of its bias have torch's between these two, as OpenVINO's own
@@ -50,6 +54,16 @@ def convert(net: SSD) -> ov.Model:
     return model
 
 
+def convert_classifier(net: Classifier) -> ov.Model:
+    """The graph from a normalised picture (1, 3, 32, 32) to logits (1, classes), float32.
+
+    Raises:
+        TypeError: the network has a layer that is not in the table above.
+    """
+    picture = ops.parameter([1, 3, net.spec.height, net.spec.width], np.float32, name="x")
+    return ov.Model(_lowered(fx.symbolic_trace(net.eval()), picture), [picture])
+
+
 def _lowered(traced: fx.GraphModule, picture: ov.Node) -> list[ov.Node]:
     """The outputs of a traced network, on a picture."""
     made: dict[fx.Node, Any] = {}
@@ -58,7 +72,7 @@ def _lowered(traced: fx.GraphModule, picture: ov.Node) -> list[ov.Node]:
         if node.op == "placeholder":
             made[node] = picture
         elif node.op == "output":
-            return list(args[0])
+            return list(args[0]) if isinstance(args[0], tuple) else [args[0]]
         elif node.op == "get_attr":
             made[node] = operator.attrgetter(node.target)(traced)
         elif node.op == "call_module":
@@ -114,6 +128,38 @@ def _max_pool(pool: nn.MaxPool2d, x: ov.Node) -> ov.Node:
     )  # fmt: skip
 
 
+def _average_pool(pool: nn.AvgPool2d, x: ov.Node) -> ov.Node:
+    pads = _pair(pool.padding)
+    return ops.avg_pool(
+        x, _pair(pool.stride), pads, pads, _pair(pool.kernel_size), not pool.count_include_pad
+    )  # fmt: skip
+
+
+def _norm(norm: nn.BatchNorm2d, x: ov.Node) -> ov.Node:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    shift = norm.bias - scale * norm.running_mean
+    scaled = ops.multiply(x, ops.constant(_array(scale).reshape(1, -1, 1, 1)))
+    return ops.add(scaled, ops.constant(_array(shift).reshape(1, -1, 1, 1)))
+
+
+def _linear(linear: nn.Linear, x: ov.Node) -> ov.Node:
+    out = ops.matmul(x, ops.constant(_array(linear.weight)), False, True)
+    return ops.add(out, ops.constant(_array(linear.bias)))
+
+
+def _zeros_around(pad: nn.ZeroPad3d, x: ov.Node) -> ov.Node:
+    """Zeros on channels, rows and columns of a map (1, C, H, W)."""
+    left, right, top, bottom, before, after = pad.padding
+    begin, end = np.array([0, before, top, left]), np.array([0, after, bottom, right])
+    return ops.pad(x, ops.constant(begin), ops.constant(end), "constant", np.float32(0))
+
+
+def _mean(x: ov.Node, axes: tuple[int, ...]) -> ov.Node:
+    return ops.reduce_mean(x, ops.constant(np.array(axes, np.int64)), keep_dims=False)
+
+
 def _pair(value: int | tuple[int, ...]) -> list[int]:
     return [value, value] if isinstance(value, int) else list(value)
 
@@ -147,13 +193,19 @@ _MODULES: dict[type[nn.Module], Rule] = {
     nn.ReLU: lambda _, x: ops.relu(x),
     nn.MaxPool2d: _max_pool,
     nn.Identity: lambda _, x: x,
+    nn.BatchNorm2d: _norm,
+    nn.AvgPool2d: _average_pool,
+    nn.ZeroPad3d: _zeros_around,
+    nn.Linear: _linear,
 }
 _CALLS: dict[Callable[..., Any] | str, Rule] = {  # functions, and methods of a tensor
+    operator.add: ops.add,
     operator.sub: lambda x, value: ops.add(x, _number(-value)),
     operator.mul: lambda x, value: ops.multiply(x, _number(value)),
     torch.cat: ops.concat,
     torch.softmax: _softmax,
     "size": lambda x, axis: x.output(0).shape[axis],
+    "mean": _mean,
     "permute": _permute,
     "reshape": _reshape,
 }
