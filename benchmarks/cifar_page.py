@@ -21,6 +21,10 @@ HERE = Path(__file__).parent
 RESULTS = HERE / "results" / "cifar.json"
 NETS = {"resnet56": "ResNet-56", "vgg16": "VGG-16", "googlenet": "GoogLeNet"}
 
+STUDY = (
+    "headcount-train cifar study resnet56 vgg16 googlenet --device cuda"
+    " --seconds 325 --bases 105 --jobs 14 --out runs/cifar"
+)
 PAGE = """# Pruning classifiers, measured
 
 The networks that the methods of [pruning](pruning.md) are published with, on CIFAR-10 whose
@@ -28,8 +32,7 @@ pictures were stored as JPEG of quality 75 (`cifar10` in the data folder: 50,000
 which 5,000 are for choosing, and 10,000 for the test). Printed by
 `python benchmarks/cifar_page.py`.
 
-    headcount-train cifar study resnet56 vgg16 googlenet --device cuda \\
-        --seconds 325 --bases 105 --jobs 14 --out runs/cifar
+    {study}
     headcount-train cifar table runs/cifar
     headcount-train cifar latency runs/cifar
 
@@ -66,7 +69,7 @@ with a teacher; more than one seed of any.
 def page(kept: dict[str, Any]) -> str:
     """The page of the results that are kept."""
     nets = "\n\n".join(f"## {title}\n\n{table(kept['nets'][name])}" for name, title in NETS.items())
-    return PAGE.format(nets=nets, latency=kept["latency"], cpu=kept["cpu"])
+    return PAGE.format(study=STUDY, nets=nets, latency=kept["latency"], cpu=kept["cpu"])
 
 
 def take(out: Path) -> None:
