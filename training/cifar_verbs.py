@@ -120,9 +120,10 @@ def run_table(args: argparse.Namespace) -> int:
 
 def run_latency(args: argparse.Namespace) -> int:
     """Print latencies."""
+    from training.cifar.recipe import load_classifier_recipe
     from training.cifar.timing import latencies
 
-    print(latencies(args.net, args.out))
+    print(latencies(load_classifier_recipe(Path(args.net)), args.out))
     return 0
 
 

@@ -9,6 +9,7 @@ All files of an encoder that does not fit its tables to the picture begin alike.
 
 from __future__ import annotations
 
+import fcntl
 import io
 import zipfile
 import zlib
@@ -161,16 +162,20 @@ def read_pack(path: Path) -> Files:
 
 
 def _decoded(files: Files, cache: Path) -> Bytes:
-    """(n, 32, 32, 3) RGB, from the cache where these very files were decoded before."""
+    """(n, 32, 32, 3) RGB, from the cache where these very files were decoded before.
+
+    Of processes that begin side by side one decodes, and the others wait for it.
+    """
     path = cache / f"cifar10_{zlib.crc32(b''.join((files.header, *files.rests))):08x}.npy"
-    if path.exists():
-        return np.asarray(np.load(path, mmap_mode="r"))
-    images = np.stack([_picture(files, number) for number in range(len(files.rests))])
-    whole = io.BytesIO()
-    np.save(whole, images)
     cache.mkdir(parents=True, exist_ok=True)
-    write_file(path, whole.getvalue())
-    return images
+    with (cache / ".cifar10.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        if not path.exists():
+            images = np.stack([_picture(files, number) for number in range(len(files.rests))])
+            whole = io.BytesIO()
+            np.save(whole, images)
+            write_file(path, whole.getvalue())
+    return np.asarray(np.load(path, mmap_mode="r"))
 
 
 def _picture(files: Files, number: int) -> Bytes:

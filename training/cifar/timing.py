@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from training.cifar.arms import ARMS, BASE
-from training.cifar.recipe import load_classifier_recipe
+from training.cifar.recipe import ClassifierRecipe
 from training.cifar.running import RESULT, WEIGHTS, load_net
 from training.models.graph import convert_classifier
 from training.profile.latency import Timing, measure
@@ -18,17 +18,18 @@ _HEAD = "| arm | latency | of the base's | less | MACs less |\n|---|---|---|---|
 Measure = Callable[..., dict[str, Timing]]
 
 
-def latencies(net: str, out: Path, seed: int = 1, measured: Measure = measure) -> str:
+def latencies(
+    recipe: ClassifierRecipe, out: Path, seed: int = 1, measured: Measure = measure
+) -> str:
     """A table of all arms of a network whose weights are there, in Markdown.
 
     Args:
-        net: its shipped recipe.
+        recipe: of the network.
         out: the study's folder.
         seed: of the arms.
         measured: times OpenVINO graphs by their names, as `training.profile.latency.measure`.
     """
-    recipe = load_classifier_recipe(Path(net))
-    folders = {arm: out / net / f"{arm.name}-s{seed}" for arm in ARMS}
+    folders = {arm: out / recipe.net.name / f"{arm.name}-s{seed}" for arm in ARMS}
     there = {arm: folder for arm, folder in folders.items() if (folder / WEIGHTS).exists()}
     graphs = {
         arm.name: convert_classifier(load_net(recipe, folder)) for arm, folder in there.items()

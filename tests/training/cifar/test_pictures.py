@@ -6,6 +6,8 @@ import pytest
 
 pytest.importorskip("torch", reason="needs the [training] extra: torch is missing")
 
+import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -66,6 +68,23 @@ def test_splits_share_no_picture_and_depend_on_the_seed_alone(tmp_path: Path) ->
     assert len(seen) == len(set(seen))
     assert all(np.array_equal(a.images, b.images) for a, b in zip(fresh, cached, strict=True))
     assert not np.array_equal(fresh[1].images, other[1].images)
+
+
+def test_processes_that_begin_side_by_side_decode_once(tmp_path: Path) -> None:
+    """Each of four gets the same pictures from a cache that is cold for all."""
+    write_zips(tmp_path / "zips", each=3)
+    script = (
+        "import sys, zlib; from pathlib import Path; "
+        "from training.cifar.pictures import read_splits; "
+        "s = read_splits(Path(sys.argv[1]), Path(sys.argv[2]), held_out=10, seed=1); "
+        "print(zlib.crc32(s.train.images.tobytes()))"
+    )
+    call = [sys.executable, "-c", script, str(tmp_path / "zips"), str(tmp_path / "cache")]
+    running = [subprocess.Popen(call, stdout=subprocess.PIPE, text=True) for _ in range(4)]
+    told = [process.communicate(timeout=60)[0] for process in running]
+
+    assert [0] * 4 == [process.returncode for process in running]
+    assert 1 == len(set(told))
 
 
 def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:

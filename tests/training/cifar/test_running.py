@@ -16,6 +16,8 @@ from tests.training.cifar.kit import NETS, recipe, run
 from training.cifar.arms import ARMS, BASE, arm_of, rounds_of
 from training.cifar.running import WEIGHTS, load_net, run_arm, run_base, size_of
 from training.cifar.table import read_results, table
+from training.cifar.timing import latencies
+from training.profile.latency import Timing
 
 pytestmark = pytest.mark.training
 
@@ -109,3 +111,19 @@ def test_the_table_sets_every_arm_beside_the_base(tmp_path: Path) -> None:
     assert "+0.00" in rows[2]
     with pytest.raises(DataError, match="no arm was finished"):
         read_results(tmp_path / "elsewhere")
+
+
+def test_latencies_are_set_beside_what_is_left(tmp_path: Path) -> None:
+    """Of the arms whose weights are there; shares are of the base's time."""
+    for arm in (BASE, "l1"):
+        result(tmp_path, arm)
+
+    def measured(graphs: dict[str, Any], rounds: int) -> dict[str, Timing]:
+        assert rounds > 0
+        return {name: Timing(*[2.0 if name == BASE else 1.5] * 4, rounds) for name in graphs}
+
+    rows = latencies(recipe(), tmp_path, measured=measured).splitlines()
+
+    assert "| dense | 2.000 ms | 100.0% | 0.0% | 0.0% |" == rows[2]
+    assert rows[3].startswith("| L1, uniform | 1.500 ms | 75.0% | 25.0% | ")
+    assert 4 == len(rows)
