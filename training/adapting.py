@@ -32,7 +32,7 @@ from training.fitting import train
 from training.gallery import grid, jpeg, look
 from training.materials import Materials
 from training.models.ssd import SSD
-from training.threshold import SCORES, middle_of_best
+from training.threshold import SCORES, middle_of_best, nearest_of_good
 from training.threshold import errors_by_score as errors_on_pictures
 
 FEWEST = 4  # pictures of a site
@@ -142,7 +142,7 @@ def adapt(
     before, after = choose_blend(old.net, new, _ap50(general), _ap50(held))
     say(f"{100 * after.share:.0f} % of the new weights are taken")
     draft = _write(out / "bundle", after.net, old, _label(manifest, wanted, manifest.score), now)
-    score = _score(draft, after.net, held, wanted.recordings)
+    score = _score(draft, after.net, held, wanted.recordings, manifest.score)
     audits = _audits(bundle, draft, manifest.score, score, wanted.recordings, now)
     adapted = Adapted(before, after, manifest.score, score, audits, len(learnt), len(held), named)
     label = _label(manifest, wanted, score, adapted.to_json())
@@ -215,12 +215,13 @@ def _ap50(pictures: Sequence[Picture]) -> Callable[[SSD], float]:
 
 
 def _score(
-    draft: Path, net: SSD, held: Sequence[Picture], recordings: Sequence[Recording]
+    draft: Path, net: SSD, held: Sequence[Picture], recordings: Sequence[Recording], before: float
 ) -> float:
-    """By the counts where there is a truth, else by the pictures."""
+    """By the counts where there is a truth, else as near to the old one as the pictures allow."""
     if recordings:
         return middle_of_best(errors_by_score(draft, recordings, SCORES))
-    return middle_of_best(errors_on_pictures(Seen.by(torch_detector(net), held).judged()))
+    errors = errors_on_pictures(Seen.by(torch_detector(net), held).judged())
+    return nearest_of_good(errors, before)
 
 
 def _audits(

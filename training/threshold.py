@@ -1,7 +1,8 @@
 """The score from which a box is a person at one site, chosen by counts or, without, by pictures.
 
 The right score differs from site to site (a dark door 0.2, a bright one with chairs 0.5), and a
-plateau of good ones is wide: its middle is furthest from both mistakes.
+plateau of good ones is wide: its middle is furthest from both mistakes where counts tell. A few
+pictures tell little, and no count: by them the score is moved as little as they allow.
 """
 
 from __future__ import annotations
@@ -35,3 +36,12 @@ def middle_of_best(errors: Mapping[float, int]) -> float:
             runs.append([])
     longest = max(runs, key=len)
     return longest[(len(longest) - 1) // 2]
+
+
+def nearest_of_good(errors: Mapping[float, int], score: float, slack: int = 1) -> float:
+    """The score nearest to `score` with at most `slack` errors more than the fewest."""
+    least = min(errors.values())
+    return min(
+        (each for each in sorted(errors) if errors[each] <= least + slack),
+        key=lambda each: round(abs(each - score), 6),  # of two as near, the lower
+    )

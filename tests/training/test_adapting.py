@@ -31,7 +31,7 @@ from training.export import export
 from training.matching import Judged
 from training.models.ssd import SSD
 from training.quickstart import MANY, Order, Step, follow, plan
-from training.threshold import SCORES, middle_of_best
+from training.threshold import SCORES, middle_of_best, nearest_of_good
 from training.threshold import errors_by_score as errors_on_pictures
 
 pytestmark = pytest.mark.training
@@ -146,6 +146,16 @@ def test_the_score_lies_in_the_longest_run_of_fewest_errors(errors: list[int]) -
 
     assert same[chosen]
     assert (right - chosen) - (chosen - left) in (0, 1)
+
+
+def test_pictures_move_the_score_no_further_than_they_must() -> None:
+    """One error more than the fewest says nothing; of two as near the lower one is taken."""
+    errors = dict(zip(SCORES, [9, 8, 7, 6, 4, 3, 2, 1, 1, 0, 1], strict=True))
+
+    assert 0.55 == nearest_of_good(errors, 0.4)
+    assert 0.65 == nearest_of_good(errors, 0.65)
+    assert 0.4 == nearest_of_good(errors, 0.4, slack=4)
+    assert 0.3 == nearest_of_good(dict.fromkeys((0.3, 0.5), 2), 0.4)
 
 
 def test_errors_of_a_score_are_missed_and_false() -> None:
