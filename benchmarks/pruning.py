@@ -71,9 +71,9 @@ widths. One seed.
 
 Read with one seed and 600 steps in mind: a teacher who says where to look may want longer fits than
 these. With it ICP loses two points; uniform widths by L1 have 5.4, where they had 10.6 without one
-in the comparison above. As published, ICP keeps the filters of the largest L1 norm, which leave this
-detector nothing to begin with ([why](adr/0022-alike-channels.md)). Not run: 60 % and 30 % of the
-latency, equal MACs, more seeds.
+in the comparison above. As published, ICP keeps the filters of the largest L1 norm, which leave
+this detector nothing to begin with ([why](adr/0022-alike-channels.md)). Not run: 60 % and 30 % of
+the latency, equal MACs, more seeds.
 
 ## At the size of a door
 
