@@ -55,7 +55,7 @@ RATE = 100.0  # people a second
 DOWN_S = 0.2  # of a broker that was killed
 OUTAGE_S = 30.0
 TOGETHER = (
-    40  # people in a picture before an outage, ten pictures a second, so that there wait, ...
+    34  # people in a picture before an outage, ten pictures a second, so that there wait, ...
 )
 WAITING = 10_000  # ... however long that takes, so many at least
 SETTLED_S = 300.0  # at most, on a machine that has no time
