@@ -108,7 +108,7 @@ def read_zips(folder: Path) -> Files:
     """The files of the zips, by name: training before test.
 
     Raises:
-        DataError: a zip is not there or broken, or its files do not begin alike.
+        DataError: a zip is not there, broken or empty, or its files do not begin alike.
     """
     found: dict[str, bytes] = {}
     for name in ZIPS:
@@ -117,6 +117,8 @@ def read_zips(folder: Path) -> Files:
                 found |= {n: archive.read(n) for n in archive.namelist() if n.endswith(".jpg")}
         except (OSError, zipfile.BadZipFile) as error:
             raise DataError(f"{folder / name}: cannot be read: {error}") from error
+    if not found:
+        raise DataError(f"{folder}: there are no .jpg files in the zips")
     names = sorted(found, key=lambda n: (_PARTS.index(_part(n)), n))
     header = _header(found[names[0]])
     if not all(found[name].startswith(header) for name in names):

@@ -110,13 +110,14 @@ def run_arm(run: Run, arm: Arm, base_seed: int = 1) -> dict[str, Any]:
     lesson = _lesson(run, run.recipe.arms, dense if arm.transfer else None)
     log = _logger(run, arm.name)
     cutter = _cutter(run, arm, dense, lesson)
+    left = 1.0  # of the epochs
     for part in rounds_of(arm, run.recipe.cut):
         made = cut(net, part, cutter)
         net, plan = made.net, onto(plan, made.plan)
         radii += [] if made.eps is None else [made.eps]
         if part.epochs:
-            fit = dataclasses.replace(lesson.fit, epochs=lesson.fit.epochs * part.epochs)
-            taught.append(learn(net, _until(run, lesson, fit, part.epochs), log))
+            taught.append(learn(net, _part_of(lesson, part.epochs, part.epochs / left), log))
+            left -= part.epochs
     if not arm.ways:
         net = load_net(run.recipe, run.folder(BASE, base_seed)).to(run.device)  # not the teacher
         taught.append(learn(net, lesson, log))
@@ -135,7 +136,7 @@ def load_net(recipe: ClassifierRecipe, folder: Path) -> Classifier:
     except OSError as error:
         raise DataError(f"{folder}: no arm was run there; run `base` first: {error}") from error
     net = apply(recipe.random(0), plan)
-    net.load_state_dict({name: value.float() for name, value in weights.items()}, strict=False)
+    net.load_state_dict({name: value.float() for name, value in weights.items()})
     return net
 
 
@@ -159,11 +160,11 @@ def _timed(net: Classifier, lesson: Lesson, run: Run) -> Lesson:
     return dataclasses.replace(lesson, fit=dataclasses.replace(lesson.fit, epochs=epochs))
 
 
-def _until(run: Run, lesson: Lesson, fit: Fit, part: float) -> Lesson:
-    """The lesson of a short fit: its part of the time that is left, too."""
-    now = run.clock()
-    deadline = now + (lesson.deadline - now) * part if part < 0.5 else lesson.deadline
-    return dataclasses.replace(lesson, fit=fit, deadline=deadline)
+def _part_of(lesson: Lesson, epochs: float, time_: float) -> Lesson:
+    """The lesson with a part (0..1) of its epochs, and a part of the time that is left."""
+    now = lesson.clock()
+    fit = dataclasses.replace(lesson.fit, epochs=lesson.fit.epochs * epochs)
+    return dataclasses.replace(lesson, fit=fit, deadline=now + (lesson.deadline - now) * time_)
 
 
 def _cutter(run: Run, arm: Arm, dense: Classifier, lesson: Lesson) -> Cutter:

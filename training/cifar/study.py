@@ -3,7 +3,8 @@
     time 0 -------------- bases -------------- arms of each base as soon as it is there --- end
 
 How many epochs the arms get is settled once for all arms of a network, by how fast its base was
-while others learnt beside it: what is compared has seen the same number of pictures.
+while others learnt beside it, and kept in OUT/NET/epochs.json for a study that goes on: what is
+compared has seen the same number of pictures, as far as there is time.
 """
 
 from __future__ import annotations
@@ -17,10 +18,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from edge.contract.bundle import write_file
 from training.cifar.arms import BASE, arm_of
 from training.cifar.recipe import ClassifierRecipe
 from training.cifar.running import METRICS, PLAN, RESULT, WEIGHTS
 
+EPOCHS = "epochs.json"  # of the arms of a network
 _POLL = 0.2  # seconds
 _LAST = 12.0  # seconds before the end, in which no arm begins
 _GRACE = 5.0  # seconds after the end, until what still runs is stopped
@@ -187,7 +190,10 @@ def _begin(plan: Plan, state: _State, now: float, say: Callable[[str], None]) ->
 
 
 def _epochs(plan: Plan, state: _State, job: Job, base: Path, say: Callable[[str], None]) -> float:
-    """Epochs of a network's arms, settled when the first of them begins."""
+    """Epochs of a network's arms, settled when the first of them begins, in whichever study."""
+    kept = plan.out / job.net / EPOCHS
+    if job.net not in state.epochs and kept.exists():
+        state.epochs[job.net] = float(json.loads(kept.read_text(encoding="utf-8")))
     if job.net not in state.epochs:
         told = json.loads(base.read_text(encoding="utf-8"))
         seconds = plan.seconds(job.recipe)
@@ -196,6 +202,7 @@ def _epochs(plan: Plan, state: _State, job: Job, base: Path, say: Callable[[str]
         count = told["pictures"]
         recipe = plan.recipes[job.recipe]
         state.epochs[job.net] = epochs_for(recipe, arms, rate, seconds, count)
+        write_file(kept, json.dumps(state.epochs[job.net]).encode())
         say(f"{job.net}: {rate:.0f} pictures/s, {state.epochs[job.net]} epochs for each arm")
     return state.epochs[job.net]
 

@@ -8,6 +8,7 @@ pytest.importorskip("torch", reason="needs the [training] extra: torch is missin
 
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import cv2
@@ -93,6 +94,11 @@ def test_what_is_missing_or_broken_is_named(tmp_path: Path) -> None:
     broken = tmp_path / "zips" / ZIPS[1]
     broken.write_bytes(broken.read_bytes()[:100])
     with pytest.raises(DataError, match=ZIPS[1]):
+        read_zips(tmp_path / "zips")
+    for name in ZIPS:
+        with zipfile.ZipFile(tmp_path / "zips" / name, "w"):
+            pass
+    with pytest.raises(DataError, match=r"no \.jpg files"):
         read_zips(tmp_path / "zips")
     broken.unlink()
     with pytest.raises(DataError, match=ZIPS[1]):

@@ -14,7 +14,7 @@ from tests.training.cifar.kit import recipe, write_zips
 from training.cifar.arms import BASE
 from training.cifar.recipe import load_classifier_recipe
 from training.cifar.running import RESULT
-from training.cifar.study import Plan, epochs_for, jobs_of, pack
+from training.cifar.study import EPOCHS, Plan, epochs_for, jobs_of, pack
 from training.cli import main
 
 pytestmark = pytest.mark.training
@@ -111,3 +111,23 @@ def test_a_study_runs_its_arms_in_processes(
 
     assert 0 == main(call)
     assert "begins" not in capfd.readouterr().out
+
+
+def test_arms_of_a_later_study_get_the_epochs_of_those_before(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """With ten times the time, and one arm in place of three, they are the same."""
+    write_zips(tmp_path / "data" / "cifar10", each=4)
+    (tmp_path / "tiny.toml").write_text(TINY)
+    settled = tmp_path / "out" / "resnet56" / EPOCHS
+    settled.parent.mkdir(parents=True)
+    settled.write_text("0.25")
+    call = [
+        "cifar", "study", str(tmp_path / "tiny.toml"), "--data", str(tmp_path / "data"),
+        "--cache", str(tmp_path / "cache"), "--out", str(tmp_path / "out"), "--arms", "dense",
+        "--seconds", "80", "--bases", "40", "--jobs", "1",
+    ]  # fmt: skip
+    assert 0 == main(call), capfd.readouterr().out
+    result = json.loads((settled.parent / "dense-s1" / RESULT).read_text())
+
+    assert 0 < result["planned"] < 0.5
