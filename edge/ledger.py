@@ -17,7 +17,9 @@ time is filled in once the clock is synchronised, if the machine was not off bet
 
 One thread records; all other threads share a second connection, so that reading and freeing
 hold up a crossing for no longer than a commit. They write in turns: people who come without a
-pause do not hold up the freeing for longer either.
+pause do not hold up the freeing for longer either. SQLite before 3.51.3 (its "WAL-reset bug") may
+also damage a file whose log is copied back by two connections at the same instant; here only the
+one whose turn it is writes, and so copies.
 """
 
 from __future__ import annotations

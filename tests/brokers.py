@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import itertools
 import json
 import os
@@ -11,7 +12,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,10 +30,27 @@ from edge.contract.messages import (
 
 DEADLINE_S = 10.0
 # Below those that the system gives to who asks for any: nobody gets one of them between a test's
-# asking and its use. Each process of a test run begins at another.
-_PORTS = itertools.cycle(range(20000, 30000))
-for _ in range(os.getpid() * 50 % 10000):
-    next(_PORTS)
+# asking and its use.
+_FIRST_PORT, _PORTS_EACH, _RUNS = 20_000, 250, 40
+
+
+@functools.cache
+def _own_ports() -> tuple[Iterator[int], socket.socket]:
+    """Ports that no other test process picks, and what keeps them ours until this one ends.
+
+    A test that kills a broker and starts it again must find its port free in between.
+    """
+    for turn in range(_RUNS):
+        run = (os.getpid() + turn) % _RUNS
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0headcount-tests-{run}")
+        except OSError:
+            mark.close()
+            continue
+        first = _FIRST_PORT + run * _PORTS_EACH
+        return itertools.cycle(range(first, first + _PORTS_EACH)), mark
+    raise RuntimeError(f"{_RUNS} test processes run on this machine; wait for one to end")
 
 
 def wait_until(condition: Callable[[], object], what: str, seconds: float = DEADLINE_S) -> None:
@@ -46,7 +64,8 @@ def wait_until(condition: Callable[[], object], what: str, seconds: float = DEAD
 
 def free_port() -> int:
     """A port of this machine that nobody listens on."""
-    for port in _PORTS:
+    ports, _ = _own_ports()
+    for port in ports:
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
@@ -86,6 +105,8 @@ class Mosquitto:
         return self._process.pid
 
     def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, f"it has ended; has another process port {self.port}?"
         with socket.socket() as probe:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 

@@ -37,6 +37,7 @@ _DOWN_S = 0.4  # of who was killed, at most
 _RECOVERY_S = 300.0  # on a machine that has no time for the tests; usual is a second
 _LOOK_S = 0.2  # between looks into the store, each of which opens it
 _PROOF = 500  # faults
+_LAST_WORDS = 2000  # characters of each log, when something was waited for in vain
 
 
 class Witness(Listener):
@@ -135,11 +136,20 @@ class World:
 
         def is_stored() -> bool:
             time.sleep(_LOOK_S)
+            for each in (collector.started[-1] for collector in self.collectors):
+                assert each.process.poll() is None, each.log
             stored = _stored_to(self.address)
             return all(stored.get(device, 0) >= seq for device, seq in due.items())
 
-        wait_until(is_stored, f"{due} are stored, after {dict(self.struck)}", _RECOVERY_S)
+        try:
+            wait_until(is_stored, f"{due} are stored, after {dict(self.struck)}", _RECOVERY_S)
+        except pytest.fail.Exception as failure:
+            raise AssertionError(f"{failure}; they say last:\n{self._last_words()}") from failure
         self.recoveries.append(time.monotonic() - begun)
+
+    def _last_words(self) -> str:
+        logs = [one.started[-1].log for one in (*self.doors, *self.collectors)]
+        return "\n".join(log[-_LAST_WORDS:] for log in logs)
 
     def end(self) -> None:
         """Let nobody pass any more, and the doors deliver what they have."""
