@@ -6,6 +6,7 @@ the same share of the multiply-accumulates.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -41,12 +42,12 @@ _LAYERS: tuple[Way, ...] = ("blocks", "channels")
 _CHANNELS: tuple[Way, ...] = ("channels", "blocks", "channels")
 
 
-def _hybrids() -> tuple[Arm, ...]:
-    return tuple(
-        Arm(f"hybrid-{short}-{first}", f"hybrid, {name}, {first} first", ways, name)
-        for short, name in HYBRID.items()
-        for first, ways in (("layers", _LAYERS), ("channels", _CHANNELS))
-    )
+def _hybrids() -> Iterator[Arm]:
+    for short, name in HYBRID.items():
+        for first, ways in (("layers", _LAYERS), ("channels", _CHANNELS)):
+            for more, taught in (("", False), ("-kt", True)):
+                title = f"hybrid, {name}, {first} first" + ", transfer" * taught
+                yield Arm(f"hybrid-{short}-{first}{more}", title, ways, name, taught)
 
 
 ARMS = (
