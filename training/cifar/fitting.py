@@ -19,6 +19,7 @@ from torch import Tensor
 from edge.errors import DataError
 from training.cifar.deck import Batch, Deck
 from training.cifar.recipe import Fit
+from training.engine import has_bfloat16
 from training.models.classifier import Classifier, watched
 from training.transfer import Transfer, transfer_loss
 
@@ -142,8 +143,9 @@ def cross_entropy(net: torch.nn.Module, batch: Batch) -> Tensor:
 
 
 def _forward(net: Classifier, pictures: Tensor) -> Tensor:
-    """Logits; a GPU multiplies in bfloat16, weights stay float32."""
-    with torch.autocast(pictures.device.type, torch.bfloat16, enabled=pictures.is_cuda):
+    """Logits; where the device has bfloat16 it multiplies in that, weights stay float32."""
+    device = pictures.device
+    with torch.autocast(device.type, torch.bfloat16, enabled=has_bfloat16(device)):
         logits: Tensor = net(pictures)
     return logits
 
