@@ -7,6 +7,7 @@ how its network is made: the recipe, and the pruning plan if something was cut.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,7 +17,7 @@ import torch
 
 from edge.contract.bundle import write_file
 from edge.errors import DataError
-from training.config import Fit, Recipe, read_recipe
+from training.config import Fit, Input, Recipe, read_recipe
 from training.models.ssd import SSD
 from training.prune.plan import PruningPlan, from_json
 from training.prune.surgery import apply
@@ -174,14 +175,19 @@ def build(recipe: Recipe) -> SSD:
     return SSD(recipe.spec, backbone=model.backbone, width=model.width, neck=model.neck)
 
 
-def restore(path: Path) -> Trained:
+def restore(path: Path, size: Input | None = None) -> Trained:
     """What a checkpoint or a bundle holds, with the averaged weights.
+
+    Args:
+        path: of the checkpoint or bundle.
+        size: of the pictures it shall look at; none: that at which it was trained.
 
     Raises:
         DataError: the file is not a checkpoint, or its recipe, plan and weights disagree.
     """
     data = load(path)
     recipe = read_recipe(data["recipe"], str(path))
+    recipe = dataclasses.replace(recipe, input=size or recipe.input)
     net, plan = blank(data, recipe, path)
     load_weights(net, data, path)
     return Trained(net.eval(), recipe, plan)

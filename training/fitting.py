@@ -133,7 +133,7 @@ def train(
 
 
 def load_teacher(recipe: Recipe, path: Path | None) -> SSD | None:
-    """The network that teaches, none if the recipe does not distil.
+    """The network that teaches, at the recipe's input size; none if the recipe does not distil.
 
     Raises:
         CallError: the recipe distils, and no checkpoint is given; or its priors are others.
@@ -142,7 +142,7 @@ def load_teacher(recipe: Recipe, path: Path | None) -> SSD | None:
         return None
     if path is None:
         raise CallError("the recipe distils: give the teacher's checkpoint with --teacher")
-    trained = restore(path)
+    trained = restore(path, recipe.input)
     if trained.recipe.spec != recipe.spec:
         raise CallError(f"{path}: the teacher has other priors than the recipe")
     return trained.net.requires_grad_(False)

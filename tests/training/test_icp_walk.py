@@ -64,6 +64,29 @@ def prune(place: Path, out: str, text: str = PRUNE, *more: str) -> int:
     )  # fmt: skip
 
 
+def test_a_teacher_of_another_input_size_teaches(
+    place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It looks at the pupil's pictures as they are; with other priors it has nothing to say."""
+    larger = "[input]\nwidth = 128\nheight = 96\n[distil]\nweight_conf = 1.0\n"
+
+    assert 0 == fit(place, "larger", larger)
+    assert 2 == fit(place, "other", f"{larger}[[prior]]\nstride = 16\nsizes = [20.0]\n")
+    assert "the teacher has other priors" in capsys.readouterr().err
+
+
+def fit(place: Path, out: str, text: str) -> int:
+    """Fit after a recipe's text, taught by the dense network."""
+    recipe = place / f"{out}.toml"
+    recipe.write_text(f'base = "{place / "r.toml"}"\n{text}')
+    return main(
+        [
+            "fit", str(recipe), "--teacher", str(place / "dense" / "last.pt"), "--data", str(place),
+            "--cache", str(place / "cache"), "--out", str(place / out),
+        ]
+    )  # fmt: skip
+
+
 def test_prune_and_transfer_alternate(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """In each round clusters are sought anew, cuts are deeper, and the dense network teaches."""
     assert 0 == prune(place, "small")
